@@ -1,0 +1,213 @@
+/**
+ * Any descriptor: reading, writing, duplicating, and its two flags.
+ *
+ * Kernel: every POSIX system. F_DUPFD_CLOEXEC is Linux 2.6.24.
+ *
+ * @module
+ */
+
+import { posix } from "../ffi/const_posix.ts";
+import { check, libc } from "../ffi/libc.ts";
+import type { Cell } from "./cell.ts";
+import { Descriptor, OWNED, sharedCell, type SharedDescriptor } from "./descriptor.ts";
+import type { ReadWriter } from "./interfaces.ts";
+import { control, readInto, writeFrom } from "./io.ts";
+import { descriptorNumber, flag, memory } from "./validate.ts";
+
+/** Whether O_NONBLOCK is set, as far as fcntl(2) said. */
+const isSet = (flags: number, bit: number): boolean => (flags & bit) !== 0;
+
+/**
+ * A file descriptor of any kind: `read(2)`, `write(2)`, `fcntl(2)` and `close(2)`, with ownership.
+ *
+ * The more special handles of this library know more about their descriptor; use `FD` for pipes,
+ * sockets, files and numbers that come from elsewhere.
+ *
+ * Platforms: Linux, macOS, FreeBSD. See fcntl(2), read(2), write(2).
+ *
+ * @example
+ * ```ts
+ * import { pipe } from "@fdloop/fdloop";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using ends = pipe();
+ * const buffer = new Uint8Array(16);
+ * assertEquals(ends.reader.read(buffer), null); // would block
+ * assertEquals(ends.writer.write(new TextEncoder().encode("hello")), 5);
+ * assertEquals(ends.reader.read(buffer), 5);
+ * ends.writer.close();
+ * assertEquals(ends.reader.read(buffer), 0); // end of file
+ * ```
+ */
+export class FD extends Descriptor implements ReadWriter {
+  private constructor(key: symbol, owned: number | Cell) {
+    super(key, owned);
+  }
+
+  /** The name of the class. */
+  get [Symbol.toStringTag](): string {
+    return "FD";
+  }
+
+  /**
+   * Takes ownership of an open descriptor by its number. From here on nothing else may close it.
+   *
+   * A number that the runtime opened (`node:fs`, `Deno.open`, `Bun.file`) has an owner already, who
+   * would close it a second time, when it may be somebody else's: use {@link FD.duplicate} for those.
+   * The descriptor is left as it is: `O_NONBLOCK` and `FD_CLOEXEC` are set by
+   * {@link FD.setNonblock} and {@link FD.setCloexec}.
+   *
+   * @param number the number of an open descriptor; 0 is one
+   * @throws {TypeError} when it is no number
+   * @throws {RangeError} when no descriptor can have it
+   * @throws {SyscallError} EBADF, when no descriptor has it
+   *
+   * @example
+   * ```ts
+   * import { FD, SyscallError } from "@fdloop/fdloop";
+   * import { assertThrows } from "@std/assert";
+   *
+   * using input = FD.adopt(0); // this program's stdin, ours to close from here on
+   * assertThrows(() => FD.adopt(987654), SyscallError, "EBADF");
+   * ```
+   */
+  static adopt(number: number): FD {
+    number = descriptorNumber(number, "FD.adopt: the number");
+    check("fcntl", libc.fcntl(number, posix.F_GETFD, 0), number);
+    return new FD(OWNED, number);
+  }
+
+  /**
+   * Makes a handle of its own for a descriptor that somebody else owns: `fcntl(F_DUPFD_CLOEXEC)`.
+   *
+   * The two share the open file, its offset and its `O_NONBLOCK`; each is closed by its own owner.
+   *
+   * @param number the number of an open descriptor; 0 is one
+   * @throws {TypeError} when it is no number
+   * @throws {RangeError} when no descriptor can have it
+   * @throws {SyscallError} EBADF, when no descriptor has it; EMFILE, when there is none left
+   *
+   * @example
+   * ```ts
+   * import { FD } from "@fdloop/fdloop";
+   * import { closeSync, openSync } from "node:fs";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const number = openSync("/dev/zero", "r");
+   * using zeros = FD.duplicate(number);
+   * closeSync(number);
+   * assertEquals(zeros.read(new Uint8Array(4)), 4);
+   * ```
+   */
+  static duplicate(number: number): FD {
+    number = descriptorNumber(number, "FD.duplicate: the number");
+    const duplicate = libc.fcntl(number, posix.F_DUPFD_CLOEXEC, 0);
+    return new FD(OWNED, check("fcntl", duplicate, number));
+  }
+
+  /**
+   * Makes a handle of what {@link Descriptor.share} returned on another thread.
+   *
+   * @throws {TypeError} when it is not the shared form of an `FD`
+   */
+  static from(shared: SharedDescriptor): FD {
+    return new FD(OWNED, sharedCell(shared, "FD"));
+  }
+
+  /**
+   * Reads into a buffer: `read(2)`. Answers the number of bytes, 0 at the end of the file, and null
+   * when it would block. A blocking descriptor blocks the whole thread.
+   *
+   * @throws {TypeError} when the buffer is no typed array or DataView
+   * @throws {ClosedError} when the handle is closed
+   * @throws {SyscallError} EISDIR, EIO, ECONNRESET and what else the kind of file reports
+   */
+  read(buffer: ArrayBufferView): number | null {
+    return readInto(this, memory(buffer, "FD.read: the buffer"));
+  }
+
+  /**
+   * Writes a buffer: `write(2)`. Answers how many of its bytes were taken, which can be fewer than
+   * it has, and null when it would block.
+   *
+   * @throws {TypeError} when the buffer is no typed array or DataView
+   * @throws {ClosedError} when the handle is closed
+   * @throws {SyscallError} EPIPE, ENOSPC and what else the kind of file reports
+   */
+  write(buffer: ArrayBufferView): number | null {
+    return writeFrom(this, memory(buffer, "FD.write: the buffer"));
+  }
+
+  /**
+   * Duplicates the descriptor: `fcntl(F_DUPFD_CLOEXEC)`, so the new one is closed on exec.
+   *
+   * The two share the open file: its offset and its `O_NONBLOCK`. Closing one leaves the other.
+   *
+   * @param least the lowest number that the duplicate may get, 0 by default
+   * @throws {ClosedError} when the handle is closed
+   * @throws {RangeError} when no descriptor can have that number
+   * @throws {SyscallError} EMFILE, when the process has no number left; EINVAL, when `least` is
+   *   above the limit
+   *
+   * @example
+   * ```ts
+   * import { pipe } from "@fdloop/fdloop";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * using ends = pipe();
+   * using again = ends.writer.dup(100);
+   * ends.writer.close();
+   * assert(again.raw >= 100);
+   * assertEquals(again.write(new Uint8Array(3)), 3);
+   * ```
+   */
+  dup(least: number = 0): FD {
+    least = descriptorNumber(least, "FD.dup: the lowest number");
+    const duplicate = control("fcntl", this, (fd) => libc.fcntl(fd, posix.F_DUPFD_CLOEXEC, least));
+    return new FD(OWNED, duplicate);
+  }
+
+  /** Whether calls on the open file answer at once instead of blocking: `fcntl(F_GETFL)`. */
+  get nonblock(): boolean {
+    return isSet(this.#get(posix.F_GETFL), posix.O_NONBLOCK);
+  }
+
+  /** Whether the descriptor is closed by a successful exec: `fcntl(F_GETFD)`. */
+  get cloexec(): boolean {
+    return isSet(this.#get(posix.F_GETFD), posix.FD_CLOEXEC);
+  }
+
+  /**
+   * Sets or clears `O_NONBLOCK`: `fcntl(F_SETFL)`, called only when it changes something. It belongs
+   * to the open file, so every duplicate, here or in another process, changes with it.
+   *
+   * @throws {TypeError} when `on` is no boolean
+   * @throws {ClosedError} when the handle is closed
+   */
+  setNonblock(on: boolean): void {
+    this.#change(posix.F_GETFL, posix.F_SETFL, posix.O_NONBLOCK, flag(on, "FD.setNonblock: on"));
+  }
+
+  /**
+   * Sets or clears `FD_CLOEXEC`: `fcntl(F_SETFD)`, called only when it changes something. It belongs
+   * to this descriptor alone.
+   *
+   * @throws {TypeError} when `on` is no boolean
+   * @throws {ClosedError} when the handle is closed
+   */
+  setCloexec(on: boolean): void {
+    this.#change(posix.F_GETFD, posix.F_SETFD, posix.FD_CLOEXEC, flag(on, "FD.setCloexec: on"));
+  }
+
+  #get(command: number): number {
+    return control("fcntl", this, (fd) => libc.fcntl(fd, command, 0));
+  }
+
+  #change(get: number, set: number, bit: number, on: boolean): void {
+    control("fcntl", this, (fd) => {
+      const flags = libc.fcntl(fd, get, 0);
+      if (flags === -1 || isSet(flags, bit) === on) return flags;
+      return libc.fcntl(fd, set, flags ^ bit);
+    });
+  }
+}
