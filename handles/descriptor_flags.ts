@@ -1,0 +1,28 @@
+/**
+ * The two flags of every descriptor: fcntl(2).
+ *
+ * @module
+ */
+
+import { posix } from "../ffi/const_posix.ts";
+import { libc } from "../ffi/libc.ts";
+import type { Descriptor } from "./descriptor.ts";
+import { control } from "./io.ts";
+
+/** Sets or clears `O_NONBLOCK` of the open file, where it is otherwise: `fcntl(F_SETFL)`. */
+export function setNonblock(descriptor: Descriptor, on: boolean): void {
+  change(descriptor, posix.F_GETFL, posix.F_SETFL, posix.O_NONBLOCK, on);
+}
+
+/** Sets or clears `FD_CLOEXEC` of the descriptor, where it is otherwise: `fcntl(F_SETFD)`. */
+export function setCloexec(descriptor: Descriptor, on: boolean): void {
+  change(descriptor, posix.F_GETFD, posix.F_SETFD, posix.FD_CLOEXEC, on);
+}
+
+function change(descriptor: Descriptor, get: number, set: number, bit: number, on: boolean): void {
+  control("fcntl", descriptor, (fd) => {
+    const flags = libc.fcntl(fd, get, 0);
+    if (flags === -1 || ((flags & bit) !== 0) === on) return flags;
+    return libc.fcntl(fd, set, flags ^ bit);
+  });
+}

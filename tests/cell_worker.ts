@@ -1,0 +1,34 @@
+import { Cell, NONE } from "../handles/cell.ts";
+import { serve } from "./support.ts";
+
+const methods = {
+  /** Uses and closes each cell in turn, all threads at once; answers the numbers it was given. */
+  race(memories: SharedArrayBuffer[], gate: SharedArrayBuffer, threads: number): number[] {
+    const arrived = new Int32Array(gate);
+    const given: number[] = [];
+    memories.forEach((memory, round) => {
+      const cell = new Cell(memory);
+      // All threads start each round together; the last one to arrive lets the others go.
+      if (Atomics.add(arrived, 0, 1) + 1 === (round + 1) * threads) Atomics.notify(arrived, 0);
+      for (;;) {
+        const count = Atomics.load(arrived, 0);
+        if (count >= (round + 1) * threads) break;
+        Atomics.wait(arrived, 0, count, 10);
+      }
+      for (let turn = 0; turn < 20; turn++) {
+        if (cell.enter() === NONE) break;
+        const number = cell.leave();
+        if (number !== NONE) given.push(number);
+      }
+      if (cell.close() === NONE) return;
+      const number = cell.leave();
+      if (number !== NONE) given.push(number);
+    });
+    return given;
+  },
+};
+
+/** The methods, for the test. */
+export type CellWorker = typeof methods;
+
+serve(methods);

@@ -1,0 +1,113 @@
+// What must not be tried in the process of the other tests: no descriptor left for sockets, and a
+// process that has not ignored SIGPIPE.
+
+import fs from "node:fs";
+import { assertEquals } from "@std/assert";
+import { root, spawnScript, test } from "../support.ts";
+
+const IMPORTS = `
+  import fs from "node:fs";
+  import { backend } from "${root}ffi/platform.ts";
+  import { libc } from "${root}ffi/libc.ts";
+  import { Epoll } from "${root}handles/epoll.ts";
+  import { EPOLL, EpollEvents } from "${root}handles/epoll_events.ts";
+  import { sendFds } from "${root}handles/send_fds.ts";
+  import { Socket } from "${root}handles/socket.ts";
+  const name = (call) => {
+    try { return String(call()); } catch (error) { return error.code ?? error.name; }
+  };
+  const numbers = () => fs.readdirSync("/proc/self/fd").map(Number);
+  /** Leaves room for so many more descriptors, the folder's own among them. */
+  const limit = (more) => {
+    const open = numbers();
+    const values = new BigUint64Array(new ArrayBuffer(16));
+    backend.bind("getrlimit", ["i32", "i32", "buf"])(7, values);
+    let [free, soft] = [0, 0];
+    for (; free < more; soft++) if (!open.includes(soft)) free++;
+    values[0] = BigInt(soft);
+    if (backend.bind("setrlimit", ["i32", "i32", "buf"])(7, values) !== 0) throw new Error("limit");
+  };`;
+
+/** The lines that a script prints, which must end well. */
+async function lines(source: string): Promise<string[]> {
+  const { code, stdout, stderr } = await spawnScript(`${IMPORTS}${source}`);
+  assertEquals(code, 0, `${stdout}\n${stderr}`);
+  return stdout.trimEnd().split("\n");
+}
+
+test("C21 no descriptor left: the connection waits, the listener stays readable, and then it comes", async () => {
+  const printed = await lines(`
+    const listener = Socket.listen("127.0.0.1:0");
+    const client = Socket.connect(listener.localAddress, { blocking: true });
+    const set = Epoll.create();
+    set.add(listener, EPOLL.IN);
+    const events = new EpollEvents(4);
+    const kept = [];
+    limit(8);
+    while (name(() => kept.push(Socket.bind("unix:"))) !== "EMFILE");
+    console.log(name(() => listener.accept()), name(() => listener.accept()), set.wait(events, 0));
+    console.log(client.error, name(() => Socket.listen("unix:")), name(() => Socket.duplicate(client.raw)));
+    // More than one: the runtimes open files of their own when an error is made or the program ends.
+    for (const each of kept.splice(1)) each.close();
+    const server = listener.accept();
+    console.log(server.remoteAddress.port === client.localAddress.port, listener.accept());`);
+  assertEquals(printed, ["EMFILE EMFILE 1", "null EMFILE EMFILE", "true null"]);
+});
+
+test("C21 2000 connections made and closed under a low limit leave nothing", async () => {
+  const printed = await lines(`
+    const listener = Socket.listen("unix:");
+    const before = numbers().length;
+    limit(8);
+    for (let round = 0; round < 2000; round++) {
+      const client = Socket.connect(listener.localAddress);
+      const server = listener.accept();
+      if (round % 2 === 0) server.share();
+      server.close();
+      client.close();
+    }
+    console.log(numbers().length === before);`);
+  assertEquals(printed, ["true"]);
+});
+
+test("C20 send and sendFds never raise SIGPIPE, whatever its disposition", async () => {
+  const printed = await lines(`
+    // struct sigaction of zeros: SIG_DFL, which ends a process that writes to a closed connection.
+    const SIGPIPE = 13;
+    const result = libc.sigaction(SIGPIPE, new Uint8Array(new ArrayBuffer(152)), null);
+    const listener = Socket.listen("unix:");
+    const client = Socket.connect(listener.localAddress);
+    listener.accept().close();
+    const bytes = new Uint8Array(1);
+    const calls = [
+      () => client.send(bytes),
+      () => client.sendTo(bytes, "unix:@x"),
+      () => sendFds(client, [0], bytes),
+    ];
+    console.log(result, calls.map(name).join(" "));`);
+  assertEquals(printed, ["0 EPIPE EISCONN EPIPE"]);
+});
+
+/** The highest that this process may raise its limit of descriptors to. */
+const hardLimit = Number(
+  /^Max open files\s+\S+\s+(\d+)/m.exec(fs.readFileSync("/proc/self/limits", "utf8"))?.[1] ?? 0,
+);
+
+test.if(
+  hardLimit > 70_000,
+  `the limit of descriptors is ${hardLimit} and cannot be raised`,
+  "C36 numbers above 65,535 are sockets like others",
+  async () => {
+    const printed = await lines(`
+      const values = new BigUint64Array(new ArrayBuffer(16)).fill(70_001n);
+      if (backend.bind("setrlimit", ["i32", "i32", "buf"])(7, values) !== 0) throw new Error("limit");
+      const listener = Socket.listen("127.0.0.1:0");
+      const client = Socket.connect(listener.localAddress, { blocking: true });
+      const server = listener.accept();
+      const high = Socket.adopt(libc.fcntl(server.raw, 1030, 70_000));
+      server.close();
+      client.write(new Uint8Array(3));
+      console.log(high.raw, high.read(new Uint8Array(8)));`);
+    assertEquals(printed, ["70000 3"]);
+  },
+);
