@@ -1,0 +1,397 @@
+/**
+ * A connection: bytes in, bytes out, and how it ends.
+ *
+ * @module
+ */
+
+import { ClosedError } from "../handles/closed_error.ts";
+import { bytes as checkBytes } from "../handles/validate.ts";
+import { Backlog } from "./backlog.ts";
+import type { Channel, Sink } from "./channel.ts";
+import { QueueFullError, UnknownFDError } from "./conn_errors.ts";
+import {
+  checkConnOptions,
+  checkHandlers,
+  type ConnHandlers,
+  type ConnOptions,
+} from "./conn_options.ts";
+import { ConnTimeouts } from "./conn_timeouts.ts";
+import type { Core } from "./core.ts";
+import { gather, viewsOf } from "./gather.ts";
+import { LoopClosedError } from "./loop_closed_error.ts";
+
+/** How much one connection may write in a turn when the kernel takes everything. */
+const WRITE_BUDGET = 1024 * 1024;
+
+/**
+ * A registered descriptor whose bytes a Loop delivers and sends. Made by `Loop.registerConn`.
+ *
+ * `write` sends what the kernel takes at once and keeps a copy of the rest, in order, so the caller's
+ * buffer is free again when it returns.
+ *
+ * What comes is delivered before the news that it was the last: the bytes that a peer sent before it
+ * reset the connection are received before `onClose` is given the error. A connection that is paused
+ * learns of an error at once, and what was not read is lost.
+ *
+ * A connection can break at any call. What is called after that and before `onClose` does nothing, so
+ * that no handler has to look in between; after `onClose` it is a mistake, and an {@link UnknownFDError}.
+ *
+ * @example
+ * ```ts
+ * import { Loop, socketPair } from "@fdloop/fdloop";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using loop = Loop.create();
+ * using pair = socketPair();
+ * const order: string[] = [];
+ * loop.registerConn(pair.left, {
+ *   onRecv: (bytes, conn) => void conn.write(bytes), // echo
+ *   onClose: (error) => order.push(`closed ${error}`),
+ * });
+ * const client = loop.registerConn(pair.right, {
+ *   onRecv: (bytes, conn) => {
+ *     order.push(new TextDecoder().decode(bytes));
+ *     conn.end();
+ *   },
+ * });
+ * client.write(new TextEncoder().encode("hello"));
+ * await loop.run();
+ * assertEquals(order, ["hello", "closed null"]);
+ * ```
+ */
+export class Connection {
+  /** The ear of a connection: what a channel tells, and no program can. */
+  static #Ear = class implements Sink {
+    readonly #conn: Connection;
+    constructor(conn: Connection) {
+      this.#conn = conn;
+    }
+    received(bytes: Uint8Array): void {
+      this.#conn.#received(bytes);
+    }
+    ended(): void {
+      this.#conn.#ended();
+    }
+    gone(): void {
+      this.#conn.#gone();
+    }
+    writable(): void {
+      this.#conn.#flush();
+    }
+    failed(error: Error): void {
+      this.#conn.#failed(error);
+    }
+    dropped(reason: unknown): void {
+      this.#conn.#finish(reason instanceof LoopClosedError ? reason : null);
+    }
+  };
+
+  readonly #core: Core;
+  readonly #handlers: ConnHandlers;
+  readonly #maxBacklog: number;
+  readonly #timeouts: ConnTimeouts | null;
+  readonly #number: number;
+  readonly #forget: (conn: Connection) => void;
+  readonly #channel: Channel;
+  /** What waits, from when something first had to wait until all of it was sent. */
+  #backlog: Backlog | null = null;
+  /** Whether the writing side ends with the last byte that waits, and whether no more may follow. */
+  #ending = false;
+  #refusing = false;
+  #writeEnded: boolean;
+  #readEnded: boolean;
+  #closed = false;
+  #told = false;
+  #flushesLater = false;
+
+  /** Connections are made by `Loop.registerConn`. */
+  constructor(
+    core: Core,
+    number: number,
+    handlers: ConnHandlers,
+    options: ConnOptions,
+    open: (sink: Sink) => Channel,
+    forget: (conn: Connection) => void,
+  ) {
+    const what = "Loop.registerConn";
+    this.#handlers = checkHandlers(handlers, what);
+    const { maxBacklog, timeouts } = checkConnOptions(options, what);
+    this.#core = core;
+    this.#number = number;
+    this.#forget = forget;
+    this.#maxBacklog = maxBacklog;
+    this.#timeouts = timeouts === null
+      ? null
+      : new ConnTimeouts(core.timers, core.poller, timeouts, (error) => this.#finish(error));
+    this.#channel = open(new Connection.#Ear(this));
+    this.#readEnded = !this.#channel.reads;
+    this.#writeEnded = !this.#channel.writes;
+    try {
+      this.#timeouts?.start();
+    } catch (error) {
+      this.#channel.detach();
+      throw error;
+    }
+    core.counters.connections++;
+  }
+
+  /** The descriptor's number. */
+  get fd(): number {
+    return this.#number;
+  }
+
+  /** How many bytes wait to be sent. */
+  get pending(): number {
+    return this.#backlog === null ? 0 : this.#backlog.size;
+  }
+
+  /** Whether the connection is over. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Sends bytes: `write(2)`. Answers true when the kernel took all of them, and false when some have to
+   * wait: then stop until `onDrain`, or go on up to the cap. Answers false, too, when the connection
+   * breaks or is broken, and `onClose` follows.
+   *
+   * @throws {TypeError} when it is no typed array or DataView
+   * @throws {QueueFullError} when more than the cap could have to wait; nothing was taken
+   * @throws {UnknownFDError} after `onClose`
+   * @throws {Error} after `end()`, and for a descriptor that was opened for reading only
+   */
+  write(data: ArrayBufferView): boolean {
+    const bytes = checkBytes(data, "Connection.write: the data");
+    if (this.#isOver()) return false;
+    this.#checkWritable(bytes.byteLength);
+    this.#send(bytes);
+    return this.pending === 0 && !this.#closed;
+  }
+
+  /**
+   * Sends several buffers as one: all of them are taken or none, and a header leaves together with the
+   * beginning of its body. What is small is copied together for one `write(2)`; a large buffer is
+   * written from where it is.
+   *
+   * @throws {TypeError} when it is no array of typed arrays or DataViews
+   * @throws {RangeError} when there are more than 1024
+   * @throws {QueueFullError} when more than the cap could have to wait; nothing was taken
+   * @throws {UnknownFDError} after `onClose`
+   * @throws {Error} after `end()`, and for a descriptor that was opened for reading only
+   */
+  writev(parts: readonly ArrayBufferView[]): boolean {
+    const views = viewsOf(parts, "Connection.writev");
+    if (this.#isOver()) return false;
+    this.#checkWritable(views.reduce((sum, { byteLength }) => sum + byteLength, 0));
+    gather(views, (piece) => {
+      this.#send(piece);
+      return !this.#closed;
+    });
+    return this.pending === 0 && !this.#closed;
+  }
+
+  /**
+   * Ends the writing side when all that waits is sent: `shutdown(SHUT_WR)`. The peer can still send.
+   *
+   * A pipe has no other side to it, so that this is the end of the connection; close the descriptor
+   * for its reader to see it. A terminal cannot be told at all: it goes on until the other side ends.
+   *
+   * @throws {UnknownFDError} after `onClose`
+   */
+  end(): void {
+    if (this.#isOver()) return;
+    this.#refusing = true;
+    this.#endWhenSent();
+  }
+
+  /**
+   * Stops to read: the peer is held up once the kernel's buffers are full. That it has ended is noticed
+   * only when it is gone altogether and nothing that it sent is left to read.
+   */
+  pause(): void {
+    if (this.#isOver()) return;
+    this.#timeouts?.readNoMore();
+    this.#channel.wantReadable(false);
+  }
+
+  /** Reads on. */
+  resume(): void {
+    if (this.#isOver()) return;
+    if (!this.#readEnded) this.#timeouts?.readOn();
+    this.#channel.wantReadable(true);
+  }
+
+  /** Says that a header is awaited from now on: the `header` limit begins. */
+  expectHeader(): void {
+    if (!this.#isOver()) this.#timeouts?.expectHeader();
+  }
+
+  /** Says that the header is complete: the `header` limit is over. */
+  headerDone(): void {
+    if (!this.#isOver()) this.#timeouts?.headerDone();
+  }
+
+  /**
+   * Takes the connection out of its loop, now; `onClose(null)` follows in the next turn. What waited to
+   * be sent is dropped. The descriptor stays open. Doing it again does nothing.
+   */
+  unregister(): void {
+    this.#finish(null);
+  }
+
+  #received(bytes: Uint8Array): void {
+    this.#timeouts?.received();
+    try {
+      this.#handlers.onRecv(bytes, this);
+    } catch (error) {
+      this.#core.caught(error);
+    }
+  }
+
+  #ended(): void {
+    if (this.#readEnded || this.#closed) return;
+    this.#readEnded = true;
+    this.#timeouts?.readNoMore();
+    const { onEnd } = this.#handlers;
+    if (onEnd !== undefined) this.#core.call(() => onEnd.call(this.#handlers, this));
+    if (this.#closed) return;
+    if (this.#writeEnded) this.#finish(null);
+    else if (onEnd === undefined) this.#endWhenSent();
+  }
+
+  #gone(): void {
+    // What waits finds out by itself why nobody takes it.
+    this.#flush();
+    if (this.pending === 0) this.#finish(null);
+  }
+
+  #failed(error: Error): void {
+    // The handle was closed by a copy on another thread.
+    this.#finish(error instanceof ClosedError ? null : error);
+  }
+
+  /** Sends what is taken at once; the rest waits. */
+  #send(bytes: Uint8Array): void {
+    const { byteLength } = bytes;
+    if (byteLength === 0) return;
+    if (this.pending > 0) return this.#queue(bytes);
+    const taken = this.#tryWrite(bytes);
+    if (taken === byteLength || this.#closed) return;
+    this.#queue(new Uint8Array(bytes.buffer, bytes.byteOffset + taken, byteLength - taken));
+    this.#channel.wantWritable(true);
+  }
+
+  #queue(bytes: Uint8Array): void {
+    this.#backlog ??= new Backlog();
+    this.#backlog.push(bytes);
+    this.#core.counters.pendingBytes += bytes.byteLength;
+    this.#timeouts?.writeWaits();
+  }
+
+  /** Sends what waits, until the kernel takes no more or the turn's budget is used up. */
+  #flush(): void {
+    for (let budget = WRITE_BUDGET;;) {
+      const bytes = this.#backlog === null ? null : this.#backlog.peek();
+      if (bytes === null) return;
+      if (budget <= 0) return this.#flushLater();
+      const taken = this.#tryWrite(bytes);
+      if (this.#closed) return;
+      if (taken > 0) this.#shift(taken);
+      // What takes a part is full, and says so when it is not any more.
+      if (taken < bytes.byteLength) return this.#channel.wantWritable(true);
+      budget -= taken;
+    }
+  }
+
+  /** Forgets what was sent of what waited. */
+  #shift(taken: number): void {
+    const backlog = this.#backlog!;
+    backlog.shift(taken);
+    this.#core.counters.pendingBytes -= taken;
+    if (backlog.size > 0) return;
+    this.#backlog = null;
+    this.#drained();
+  }
+
+  #flushLater(): void {
+    if (this.#flushesLater) return;
+    this.#flushesLater = true;
+    this.#core.continueLater({
+      resume: () => {
+        this.#flushesLater = false;
+        this.#flush();
+      },
+    });
+  }
+
+  #drained(): void {
+    this.#timeouts?.writeDone();
+    const { onDrain } = this.#handlers;
+    if (onDrain !== undefined) this.#core.call(() => onDrain.call(this.#handlers, this));
+    // It may have written the next part of a long answer.
+    if (this.pending > 0 || this.#closed) return;
+    this.#channel.wantWritable(false);
+    if (this.#ending && !this.#closed) this.#endWhenSent();
+  }
+
+  /** How many bytes were taken. When that shows that the connection is broken, it is over. */
+  #tryWrite(bytes: Uint8Array): number {
+    let taken = 0;
+    try {
+      taken = this.#channel.write(bytes);
+    } catch (error) {
+      this.#failed(error as Error);
+    }
+    if (taken > 0) this.#timeouts?.sent();
+    return taken;
+  }
+
+  #endWhenSent(): void {
+    this.#ending = true;
+    if (this.pending > 0 || this.#writeEnded) return;
+    this.#writeEnded = true;
+    try {
+      this.#channel.endWriting();
+    } catch (error) {
+      return this.#failed(error as Error);
+    }
+    if (this.#readEnded) this.#finish(null);
+  }
+
+  #finish(error: Error | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timeouts?.stop();
+    this.#forget(this);
+    this.#core.counters.connections--;
+    this.#core.counters.pendingBytes -= this.pending;
+    this.#backlog?.clear();
+    this.#backlog = null;
+    this.#core.tellLater({ tell: () => this.#tell(error) });
+    this.#channel.detach();
+  }
+
+  #tell(error: Error | null): void {
+    this.#told = true;
+    this.#handlers.onClose?.(error, this);
+  }
+
+  /** Whether a call comes too late to do anything. Throws when the program was told before. */
+  #isOver(): boolean {
+    if (this.#told) throw new UnknownFDError(this.#number);
+    return this.#closed;
+  }
+
+  #checkWritable(more: number): void {
+    if (!this.#channel.writes) {
+      throw new Error(`Connection.write: fd ${this.#number} was opened for reading only`);
+    }
+    if (this.#refusing) {
+      throw new Error("Connection.write: nothing can be sent after end(): call it after the last");
+    }
+    const { pending } = this;
+    if (pending + more > this.#maxBacklog) {
+      throw new QueueFullError(more, pending, this.#maxBacklog);
+    }
+  }
+}

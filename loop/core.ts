@@ -1,0 +1,206 @@
+/**
+ * One turn of a loop, whoever drives it: wait, give out what was reported, go on with what was left
+ * of the turn before, fire what is due, run what was posted.
+ *
+ * @module
+ */
+
+import { Input } from "./input.ts";
+import { Counters } from "./metrics.ts";
+import type { Poller } from "./poller.ts";
+import { ALARM_SLOT, WAKE_SLOT } from "./poller.ts";
+import { Registry } from "./registry.ts";
+import type { Source } from "./source.ts";
+import { Timers } from "./timers.ts";
+import { SleepWord } from "./waker.ts";
+
+/** For ever, as {@link Poller.wait} has it. */
+export const FOREVER = -1;
+
+/** Something that stopped at its budget and goes on in the next turn. */
+export interface Unfinished {
+  /** Does the next part. */
+  resume(): void;
+}
+
+/** The news that something is over. */
+export interface Ending {
+  /** Tells the program. */
+  tell(): void;
+}
+
+/** What all parts of a loop share. */
+export class Core {
+  readonly poller: Poller;
+  readonly registry: Registry;
+  readonly timers: Timers;
+  readonly counters: Counters = new Counters();
+  readonly sleep: SleepWord = new SleepWord();
+  readonly input: Input = new Input();
+  #unfinished: Unfinished[] = [];
+  #tasks: (() => void)[] = [];
+  #spareUnfinished: Unfinished[] = [];
+  #spareTasks: (() => void)[] = [];
+  #endings: Ending[] = [];
+  #errors: unknown[] = [];
+  #closed = false;
+
+  /** Called when there is more or less to do than before: a driver may care. */
+  changed: () => void = () => {};
+
+  /** Starts without anything to do, on a poller that it owns. */
+  constructor(poller: Poller) {
+    const changed = (): void => this.changed();
+    this.poller = poller;
+    this.registry = new Registry(poller, changed);
+    this.timers = new Timers(poller, changed);
+  }
+
+  /** Whether {@link close} was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether a turn would find something to do without a report. */
+  get isBusy(): boolean {
+    return this.#tasks.length > 0 || this.#unfinished.length > 0 || this.#endings.length > 0;
+  }
+
+  /** Whether anything is left that could ever happen. */
+  get hasWork(): boolean {
+    return this.isBusy || this.registry.active > 0 || this.timers.size > 0;
+  }
+
+  /** Runs a function in the next turn, after its reports. */
+  post(task: () => void): void {
+    this.#tasks.push(task);
+    this.changed();
+  }
+
+  /** Goes on with something in the next turn, after the reports and after those that came before. */
+  continueLater(unfinished: Unfinished): void {
+    this.#unfinished.push(unfinished);
+    this.changed();
+  }
+
+  /**
+   * Tells that something is over, before anything else in the next turn. It is told without fail: when
+   * the loop is closed and takes no more turns, as soon as the closing call has returned.
+   */
+  tellLater(ending: Ending): void {
+    this.#endings.push(ending);
+    if (this.#closed) queueMicrotask(() => this.#tellAfterAll());
+    else this.changed();
+  }
+
+  /** Takes a turn that waits at most so long; not at all when there is something to do already. */
+  turn(milliseconds: number): void {
+    // What this turn adds belongs to the next one: the lists are exchanged, not copied.
+    const tasks = this.#tasks;
+    const unfinished = this.#unfinished;
+    this.#tasks = this.#spareTasks;
+    this.#unfinished = this.#spareUnfinished;
+    const told = this.#tellEndings();
+    const limit = told || tasks.length > 0 || unfinished.length > 0 ? 0 : milliseconds;
+    const count = this.#closed ? 0 : this.#wait(limit);
+    const begin = this.poller.now();
+    this.#give(count);
+    for (let index = 0; index < unfinished.length && !this.#closed; index++) {
+      const part = unfinished[index]!;
+      this.call(() => part.resume());
+    }
+    if (!this.#closed) this.timers.run((fire) => this.call(fire));
+    for (let index = 0; index < tasks.length && !this.#closed; index++) this.call(tasks[index]!);
+    tasks.length = unfinished.length = 0;
+    this.#spareTasks = tasks;
+    this.#spareUnfinished = unfinished;
+    this.counters.turns++;
+    this.counters.turnMicroseconds.record((this.poller.now() - begin) * 1000);
+  }
+
+  /** Calls the program's code. What it throws ends the run, but not the turn. */
+  call(code: () => void): void {
+    try {
+      code();
+    } catch (error) {
+      this.caught(error);
+    }
+  }
+
+  /** Notes what the program's code threw. */
+  caught(error: unknown): void {
+    this.#errors.push(error);
+  }
+
+  /** Throws what the program's code threw in the last turn. */
+  throwErrors(): void {
+    if (this.#errors.length === 0) return;
+    const errors = this.#errors;
+    this.#errors = [];
+    if (errors.length === 1) throw errors[0];
+    throw new AggregateError(errors, `${errors.length} callbacks of one turn threw`);
+  }
+
+  /** Gives everything back; whoever waits is told why. */
+  close(reason: unknown): void {
+    this.#closed = true;
+    this.registry.clear(reason);
+    this.timers.clear();
+    this.#tasks = [];
+    this.#unfinished = [];
+    this.poller.close();
+    if (this.#endings.length > 0) queueMicrotask(() => this.#tellAfterAll());
+  }
+
+  /** Tells what is over: whether anything was. */
+  #tellEndings(): boolean {
+    if (this.#endings.length === 0) return false;
+    const endings = this.#endings;
+    this.#endings = [];
+    for (const ending of endings) this.call(() => ending.tell());
+    return true;
+  }
+
+  /** Tells it without a turn. What it throws then is the program's uncaught error. */
+  #tellAfterAll(): void {
+    this.#tellEndings();
+    this.throwErrors();
+  }
+
+  #wait(limit: number): number {
+    const { counters, poller, sleep } = this;
+    if (limit === 0) return poller.wait(0);
+    if (!sleep.fallAsleep()) return poller.wait(0);
+    counters.sleeps++;
+    const count = poller.wait(limit);
+    sleep.wakeUp();
+    counters.batchSizes.record(count);
+    return count;
+  }
+
+  #give(count: number): void {
+    const { counters, poller, registry } = this;
+    for (let index = 0; index < count && !this.#closed; index++) {
+      const slot = poller.slot(index);
+      const source = registry.reported(slot, poller.generation(index));
+      if (source !== null) {
+        counters.events++;
+        this.#dispatch(source, poller.readiness(index));
+      } else if (slot === WAKE_SLOT) {
+        counters.wakeUps++;
+      } else if (slot !== ALARM_SLOT) {
+        counters.staleEvents++;
+      }
+    }
+  }
+
+  #dispatch(source: Source, readiness: number): void {
+    const { report } = source;
+    try {
+      if (report === null) this.registry.settle(source, readiness);
+      else report(readiness);
+    } catch (error) {
+      this.#errors.push(error);
+    }
+  }
+}

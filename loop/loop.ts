@@ -1,0 +1,399 @@
+/**
+ * The event loop of one thread.
+ *
+ * @module
+ */
+
+import { OWNED } from "../handles/descriptor.ts";
+import type { Duration } from "../handles/duration.ts";
+import { abortSignal, flag, options as checkOptions, shown } from "../handles/validate.ts";
+import { setDefaultWaiter } from "../handles/waiting.ts";
+import { AttachedDriver } from "./attached.ts";
+import { ConnTable } from "./conn_table.ts";
+import type { ConnHandlers, ConnOptions } from "./conn_options.ts";
+import type { Connection } from "./connection.ts";
+import { Core } from "./core.ts";
+import { DedicatedDriver } from "./dedicated.ts";
+import { type Interest, interestBits, type Readiness } from "./interest.ts";
+import { LoopClosedError } from "./loop_closed_error.ts";
+import type { LoopMetrics } from "./metrics.ts";
+import type { LoopOptions, WaitOptions } from "./options.ts";
+import type { Target } from "./poller.ts";
+import { EpollPoller } from "./poller_epoll.ts";
+import type { Side } from "./registry.ts";
+import type { LoopTimer } from "./timers.ts";
+import { reports } from "./reports.ts";
+import { type StreamPair, streams } from "./streams.ts";
+import type { SharedWaker } from "./waker.ts";
+import { Watch } from "./watch.ts";
+
+/**
+ * One thread's event loop: waits in `epoll_wait(2)` for every descriptor at once and calls back.
+ *
+ * `await loop.run()` makes this thread the loop's own: it sleeps in the kernel, and between two
+ * turns it lets the runtime run once, so that promises settle and timers that are due fire. Nothing of the runtime *wakes* it, though: while nothing that the loop watches happens, a
+ * `setTimeout`, a `fetch` or, on Deno, a worker's message waits for later turns: attach the loop where
+ * the runtime's own work matters. Platforms: Linux. See epoll(7).
+ *
+ * Callbacks run one after the other on this thread. A report is given to the watch that it was made
+ * for or to nobody: a callback may cancel any watch and close any handle, and open new ones that get
+ * the same numbers, and none of them sees a report of the old ones. What a callback throws ends
+ * `run()` with that error after the other reports of the turn were given; the loop can run again.
+ *
+ * @example
+ * ```ts
+ * import { Loop, TimerFD } from "@fdloop/fdloop";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using loop = Loop.create();
+ * using timer = TimerFD.create();
+ * timer.arm(1, 1);
+ * let ticks = 0n;
+ * loop.watch(timer, { readable: true }, () => {
+ *   ticks += timer.expirations() ?? 0n;
+ *   if (ticks >= 3n) loop.stop();
+ * });
+ * await loop.run();
+ * assertEquals(ticks >= 3n, true);
+ * ```
+ */
+export class Loop implements Disposable {
+  readonly #core: Core;
+  static #sharedLoop: Loop | null = null;
+  /** The loop whose `run()` is in progress on this thread. */
+  static #current: Loop | null = null;
+
+  static {
+    setDefaultWaiter(() => Loop.#current ?? Loop.shared);
+  }
+
+  readonly #dedicated: DedicatedDriver;
+  /** What takes the turns of an attached loop. */
+  readonly #driver: AttachedDriver | null;
+  readonly #conns: ConnTable;
+
+  private constructor(key: symbol, core: Core, driver: AttachedDriver | null) {
+    if (key !== OWNED) throw new TypeError("new Loop() is not possible: call Loop.create()");
+    this.#core = core;
+    this.#driver = driver;
+    this.#conns = new ConnTable(core);
+    this.#dedicated = new DedicatedDriver(core);
+  }
+
+  /**
+   * Makes a loop: `epoll_create1(2)` and an `eventfd(2)` to wake it by.
+   *
+   * @throws {TypeError} when an option is not what it should be
+   * @throws {UnsupportedError} on an operating system without epoll
+   * @throws {SyscallError} EMFILE, ENFILE, when there is no descriptor left
+   */
+  static create(options: LoopOptions = {}): Loop {
+    const { attached = false } = checkOptions(options, "Loop.create: options");
+    const isAttached = flag(attached, "Loop.create: attached");
+    const core = new Core(new EpollPoller());
+    return new Loop(OWNED, core, isAttached ? new AttachedDriver(core) : null);
+  }
+
+  /**
+   * This thread's attached loop, made when it is first asked for. It keeps the process alive only while
+   * it has something to wait for, so nobody has to close it. Throws what {@link Loop.create} throws.
+   */
+  static get shared(): Loop {
+    if (Loop.#sharedLoop === null || Loop.#sharedLoop.closed) {
+      Loop.#sharedLoop = Loop.create({ attached: true });
+    }
+    return Loop.#sharedLoop;
+  }
+
+  /** Whether it lives beside the runtime's own event loop: see `LoopOptions.attached`. */
+  get attached(): boolean {
+    return this.#driver !== null;
+  }
+
+  /** Whether the loop was closed. */
+  get closed(): boolean {
+    return this.#core.closed;
+  }
+
+  /** Whether `run()` is in progress. */
+  get running(): boolean {
+    return this.#dedicated.running;
+  }
+
+  /**
+   * Calls back whenever a descriptor is ready: `epoll_ctl(EPOLL_CTL_ADD)`.
+   *
+   * A descriptor has one watch in a loop; `dup()` it for a second. When its handle is closed the
+   * watch ends by itself; with a bare number, cancel the watch before the number is closed.
+   *
+   * @param target a handle, or the number of a descriptor that stays its owner's
+   * @param interest what to watch for
+   * @param callback called with what it is ready for, on the loop's thread, inside `run()`
+   * @throws {TypeError} when an argument is not what it should be, or for an edge on a descriptor
+   *   that blocks
+   * @throws {SyscallError} EEXIST, when it has a watch already; EPERM, when its kind cannot be
+   *   watched, as files on a disk cannot, which are always ready
+   * @throws {ClosedError} when the handle is closed
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  watch(target: Target, interest: Interest, callback: (ready: Readiness) => void): Watch;
+  /**
+   * Watches a descriptor from an async iterator, which asks for one report at each step and ends the
+   * watch when it is left. It ends by itself when the handle is closed.
+   *
+   * @example
+   * ```ts
+   * import { Loop, TimerFD } from "@fdloop/fdloop";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using loop = Loop.create({ attached: true });
+   * using timer = TimerFD.create();
+   * timer.arm(1, 1);
+   * let steps = 0;
+   * for await (const ready of loop.watch(timer, { readable: true })) {
+   *   assertEquals(ready.readable, true);
+   *   timer.expirations();
+   *   if (++steps === 3) break; // unregisters
+   * }
+   * ```
+   */
+  watch(
+    target: Target,
+    interest: Interest,
+    options?: WaitOptions,
+  ): AsyncIterableIterator<Readiness>;
+  watch(
+    target: Target,
+    interest: Interest,
+    then: ((ready: Readiness) => void) | WaitOptions = {},
+  ): Watch | AsyncIterableIterator<Readiness> {
+    const bits = interestBits(interest, "Loop.watch");
+    this.#checkOpen();
+    if (typeof then === "function") return new Watch(this.#core, target, bits, then);
+    const { signal } = checkOptions(then, "Loop.watch: the callback, or else the options");
+    abortSignal(signal, "Loop.watch: signal");
+    return reports(this.#core, target, bits, signal, "Loop.watch");
+  }
+
+  /**
+   * The bytes of a descriptor as web streams, with back-pressure both ways. Throws what
+   * {@link Loop.registerConn} throws.
+   *
+   * @example
+   * ```ts
+   * import { Loop, socketPair } from "@fdloop/fdloop";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using loop = Loop.create({ attached: true });
+   * using pair = socketPair();
+   * const left = loop.streams(pair.left);
+   * const right = loop.streams(pair.right);
+   * const text = new Response(right.readable).text();
+   * const writer = left.writable.getWriter();
+   * await writer.write(new TextEncoder().encode("through the kernel"));
+   * await writer.close();
+   * assertEquals(await text, "through the kernel");
+   * ```
+   */
+  streams(target: Target, options: ConnOptions = {}): StreamPair {
+    return streams((handlers) => this.registerConn(target, handlers, options));
+  }
+
+  /**
+   * Waits until a read of a descriptor would not block. Settles inside `run()`.
+   *
+   * @param target a handle, or the number of a descriptor that stays its owner's
+   * @throws {SyscallError} EEXIST, when a watch has it; EPERM, when its kind cannot be watched
+   * @throws {ClosedError} when the handle is closed, before or while it waits
+   * @throws {LoopClosedError} when the loop is closed, before or while it waits
+   */
+  readable(target: Target, options: WaitOptions = {}): Promise<void> {
+    return this.#wait(target, "readers", options, "Loop.readable");
+  }
+
+  /**
+   * Waits until a write to a descriptor would not block: {@link Loop.readable} for the other side.
+   */
+  writable(target: Target, options: WaitOptions = {}): Promise<void> {
+    return this.#wait(target, "writers", options, "Loop.writable");
+  }
+
+  /**
+   * Takes over a descriptor's bytes: what comes is given to the handlers, what the connection is given
+   * is sent, and what the kernel does not take at once waits. The descriptor stays the caller's: it is
+   * never closed here, and must be non-blocking.
+   *
+   * A stream socket, a pipe, a terminal: a read-only one never sends, a write-only one never receives.
+   *
+   * @param target a handle, or the number of a descriptor that is not closed while it is registered
+   * @throws {TypeError} when an argument is not what it should be, or when the descriptor blocks
+   * @throws {SyscallError} EEXIST, when the loop watches it already; EPERM, when it cannot be watched
+   * @throws {ClosedError} when the handle is closed
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  registerConn(target: Target, handlers: ConnHandlers, options: ConnOptions = {}): Connection {
+    this.#checkOpen();
+    return this.#conns.register(target, handlers, options);
+  }
+
+  /**
+   * Takes a connection out of the loop; `onClose(null)` follows in the next turn.
+   *
+   * @throws {UnknownFDError} when there is none
+   */
+  unregisterConn(target: Target): void {
+    this.conn(target).unregister();
+  }
+
+  /**
+   * Sends bytes on a connection, found by its descriptor: see `Connection.write`.
+   *
+   * @throws {UnknownFDError} when the descriptor has no connection here
+   * @throws {QueueFullError} when more than its cap would wait; nothing was taken
+   */
+  write(target: Target, data: ArrayBufferView): boolean {
+    return this.conn(target).write(data);
+  }
+
+  /**
+   * The connection of a descriptor. Throws {@link UnknownFDError} when it has none here.
+   */
+  conn(target: Target): Connection {
+    return this.#conns.get(target);
+  }
+
+  /**
+   * Calls a function once, after a time: never early, and on the loop's thread.
+   *
+   * All timers of a loop are on one `timerfd`, which is set for the next of them; setting and stopping
+   * one costs the logarithm of their number. `run()` goes on until all have fired or were cancelled.
+   *
+   * @param delay from now; 0 is the next turn
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {RangeError} when the delay is negative, not finite, or longer than 292 years
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  setTimer(delay: Duration, callback: () => void): LoopTimer {
+    this.#checkOpen();
+    return this.#core.timers.start(delay, callback, false, "Loop.setTimer");
+  }
+
+  /**
+   * Calls a function every time that a period has passed, with how many have passed since it was last
+   * called: 1, or more when the loop was held up. It keeps its beat: being late once makes no later
+   * call late.
+   *
+   * @param period longer than 0
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {RangeError} when the period is 0, negative, not finite, or longer than 292 years
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  setInterval(period: Duration, callback: (times: number) => void): LoopTimer {
+    this.#checkOpen();
+    return this.#core.timers.start(period, callback, true, "Loop.setInterval");
+  }
+
+  /** A copy of the loop's counters: counting is an addition each, and two looks at the clock a turn. */
+  metrics(): LoopMetrics {
+    return this.#core.counters.snapshot(this.#core.timers.size);
+  }
+
+  /**
+   * Calls a function on the loop's thread in its next turn, after the reports of that turn.
+   *
+   * @throws {TypeError} when it is no function
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  post(task: () => void): void {
+    if (typeof task !== "function") {
+      throw new TypeError(`Loop.post: the task must be a function, got ${shown(task)}`);
+    }
+    this.#checkOpen();
+    this.#core.post(task);
+  }
+
+  /**
+   * Makes a waker for other threads: `postMessage` it, and `LoopWaker.from` makes it usable there. From
+   * then on `run()` no longer ends by itself, because a wake may come: call `stop()`.
+   *
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  shareWaker(): SharedWaker {
+    this.#checkOpen();
+    this.#dedicated.expectWakes();
+    return {
+      kind: "LoopWaker",
+      words: this.#core.sleep.words.buffer as SharedArrayBuffer,
+      bell: this.#core.poller.shareBell(),
+    };
+  }
+
+  /**
+   * Runs the loop until `stop()`, `close()`, the signal, or until nothing is left to wait for: no
+   * watch, no pending promise of the loop, no task, and no waker in another thread's hands.
+   *
+   * @throws {Error} when the loop runs already; what a callback threw (an AggregateError of all, when
+   *   several did in one turn)
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  async run(options: WaitOptions = {}): Promise<void> {
+    this.#checkOpen();
+    if (this.#driver !== null) {
+      throw new Error(
+        "Loop.run: an attached loop takes its turns by itself; await what you wait for",
+      );
+    }
+    const signal = abortSignal(
+      checkOptions(options, "Loop.run: options").signal,
+      "Loop.run: signal",
+    );
+    const outer = Loop.#current;
+    Loop.#current = this;
+    try {
+      await this.#dedicated.run(signal);
+    } finally {
+      Loop.#current = outer;
+    }
+  }
+
+  /** Lets an attached loop keep the process alive while it waits for something, as it does at first. */
+  ref(): void {
+    this.#driver?.keepAlive(true);
+  }
+
+  /** Lets the process end although an attached loop still waits for something. */
+  unref(): void {
+    this.#driver?.keepAlive(false);
+  }
+
+  /** Ends `run()` after the turn in progress. Nothing is lost: it can run again. */
+  stop(): void {
+    this.#dedicated.stop();
+  }
+
+  /**
+   * Closes the loop: its watches are over, its promises are rejected with {@link LoopClosedError}, its
+   * own descriptors are closed. The descriptors that it watched are their owners' and stay open.
+   * Closing again does nothing.
+   */
+  close(): void {
+    if (this.closed) return;
+    this.#driver?.stop();
+    this.#core.close(new LoopClosedError());
+  }
+
+  /** {@link Loop.close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.closed) throw new LoopClosedError();
+  }
+
+  async #wait(target: Target, side: Side, options: WaitOptions, what: string): Promise<void> {
+    this.#checkOpen();
+    const signal = abortSignal(checkOptions(options, `${what}: options`).signal, `${what}: signal`);
+    await this.#core.registry.wait(target, side, signal, what);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * What a loop counts about itself.
+ *
+ * @module
+ */
+
+/** Buckets of a histogram: bucket n counts the values below 2ⁿ that no lower bucket counts. */
+const BUCKETS = 32;
+
+/**
+ * How often values of each size came. Bucket 0 counts 0, bucket n the values from 2ⁿ⁻¹ to 2ⁿ − 1,
+ * and the last one everything above.
+ */
+export class Histogram {
+  readonly #counts: Float64Array = new Float64Array(new ArrayBuffer(BUCKETS * 8));
+
+  /** Counts a value; its fraction does not matter. */
+  record(value: number): void {
+    const bucket = 32 - Math.clz32(value);
+    this.#counts[bucket < BUCKETS ? bucket : BUCKETS - 1]!++;
+  }
+
+  /** A copy of the counts, without the empty buckets at the end. */
+  counts(): number[] {
+    const counts = [...this.#counts];
+    while (counts.length > 0 && counts.at(-1) === 0) counts.pop();
+    return counts;
+  }
+}
+
+/** A moment's copy of a loop's counters, all since the loop was made. */
+export interface LoopMetrics {
+  /** Turns that were taken. */
+  readonly turns: number;
+  /** Turns that went to sleep in the kernel. */
+  readonly sleeps: number;
+  /** Times that another thread had to end a sleep: never more than `sleeps`. */
+  readonly wakeUps: number;
+  /** Reports that were given to a watch, a promise or a connection. */
+  readonly events: number;
+  /** Reports whose watch was gone when their turn came. */
+  readonly staleEvents: number;
+  /** How many reports one wait brought: a count for each power of two (see {@link Histogram}). */
+  readonly batchSizes: readonly number[];
+  /** How long a turn kept the other watches waiting, in µs: a count for each power of two. */
+  readonly turnMicroseconds: readonly number[];
+  /** Reads and writes of connections that found nothing to do. */
+  readonly wouldBlocks: number;
+  /** Times that a connection had more to read than its budget for one turn. */
+  readonly budgetHits: number;
+  /** Bytes that connections received. */
+  readonly bytesIn: number;
+  /** Bytes that the kernel took from connections. */
+  readonly bytesOut: number;
+  /** Connections that are registered now. */
+  readonly connections: number;
+  /** Bytes that wait in the backlogs of connections now. */
+  readonly pendingBytes: number;
+  /** Timers that are set now. */
+  readonly timers: number;
+}
+
+/** The counters themselves: plain numbers, so that counting is one addition. */
+export class Counters {
+  turns = 0;
+  sleeps = 0;
+  wakeUps = 0;
+  events = 0;
+  staleEvents = 0;
+  wouldBlocks = 0;
+  budgetHits = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  connections = 0;
+  pendingBytes = 0;
+  readonly batchSizes: Histogram = new Histogram();
+  readonly turnMicroseconds: Histogram = new Histogram();
+
+  /** A copy. */
+  snapshot(timers: number): LoopMetrics {
+    return {
+      turns: this.turns,
+      sleeps: this.sleeps,
+      wakeUps: this.wakeUps,
+      events: this.events,
+      staleEvents: this.staleEvents,
+      batchSizes: this.batchSizes.counts(),
+      turnMicroseconds: this.turnMicroseconds.counts(),
+      wouldBlocks: this.wouldBlocks,
+      budgetHits: this.budgetHits,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      connections: this.connections,
+      pendingBytes: this.pendingBytes,
+      timers,
+    };
+  }
+}

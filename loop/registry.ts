@@ -1,0 +1,242 @@
+/**
+ * Who waits for what in a Loop: watches and promises on the one side, the poller on the other.
+ *
+ * @module
+ */
+
+import { errnoNumber } from "../ffi/errno.ts";
+import { SyscallError } from "../ffi/syscall_error.ts";
+import { ClosedError } from "../handles/closed_error.ts";
+import { Descriptor, type InterestSet, joinSet, leaveSet } from "../handles/descriptor.ts";
+import { descriptorNumber } from "../handles/validate.ts";
+import {
+  ERROR,
+  HANGUP,
+  ONCE,
+  PEER_CLOSED,
+  type Poller,
+  READABLE,
+  type Target,
+  WRITABLE,
+} from "./poller.ts";
+import { type Source, Sources, type Waiter } from "./source.ts";
+
+const EBADF = errnoNumber("EBADF");
+const EEXIST = errnoNumber("EEXIST");
+const ENOENT = errnoNumber("ENOENT");
+
+/** Readiness that lets a read, or a write, say more than would-block. */
+const WAKES_READERS = READABLE | PEER_CLOSED | HANGUP | ERROR;
+const WAKES_WRITERS = WRITABLE | HANGUP | ERROR;
+
+/** Which of a source's promises are meant. */
+export type Side = "readers" | "writers";
+
+/** The watches and promises of one loop. */
+export class Registry {
+  readonly #poller: Poller;
+  readonly #sources: Sources = new Sources();
+  /** Through this a handle tells that it is being closed. */
+  readonly #membership: InterestSet;
+  readonly #changed: () => void;
+  #active = 0;
+
+  /** Starts empty, on a poller that stays its owner's; tells when there is more or less to wait for. */
+  constructor(poller: Poller, changed: () => void) {
+    this.#poller = poller;
+    this.#changed = changed;
+    this.#membership = {
+      raw: poller.raw,
+      forget: (descriptor, number) => {
+        leaveSet(descriptor, this.#membership);
+        const source = this.#sources.get(number);
+        if (source?.target === descriptor) {
+          this.#drop(source, new ClosedError(descriptor[Symbol.toStringTag]));
+        }
+      },
+    };
+  }
+
+  /** How many watches and promises there are. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Starts a watch. */
+  watch(target: Target, interest: number, report: Source["report"], what: string): Source {
+    const idle = (found: Source): boolean =>
+      found.report === null && found.readers.length === 0 && found.writers.length === 0;
+    const source = this.#open(target, what, idle);
+    this.arm(source, interest);
+    source.report = report;
+    this.#count(1);
+    return source;
+  }
+
+  /** Waits for one report. */
+  async wait(
+    target: Target,
+    side: Side,
+    signal: AbortSignal | undefined,
+    what: string,
+  ): Promise<void> {
+    signal?.throwIfAborted();
+    const source = this.#open(target, what, (found) => found.report === null);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { resolve, reject };
+    source[side].push(waiter);
+    this.#count(1);
+    const onAbort = (): void => {
+      if (!this.#forget(source, side, waiter)) return;
+      reject(signal!.reason);
+      this.#armForWaiters(source);
+    };
+    try {
+      this.#armForWaiters(source);
+    } catch (error) {
+      this.#forget(source, side, waiter);
+      throw error;
+    }
+    signal?.addEventListener("abort", onAbort);
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** The source that a report is for, or null when it went away after the report was fetched. */
+  reported(slot: number, generation: number): Source | null {
+    return this.#sources.reported(slot, generation);
+  }
+
+  /** Settles the promises that a report fulfils. */
+  settle(source: Source, readiness: number): void {
+    if ((readiness & WAKES_READERS) !== 0) this.#resolve(source.readers);
+    if ((readiness & WAKES_WRITERS) !== 0) this.#resolve(source.writers);
+    this.#armForWaiters(source);
+  }
+
+  /** Whether a source is still watched. */
+  isLive(source: Source): boolean {
+    return this.#sources.reported(source.slot, source.generation) === source;
+  }
+
+  /** Tells the poller what to report. When it refuses a new source, the source is gone again. */
+  arm(source: Source, interest: number): void {
+    const { target, slot, generation } = source;
+    if (source.registered) {
+      this.#poller.modify(target, interest, slot, generation);
+    } else {
+      try {
+        this.#poller.add(target, interest, slot, generation);
+      } catch (error) {
+        this.#sources.remove(source);
+        throw error;
+      }
+      source.registered = true;
+      if (target instanceof Descriptor) joinSet(target, this.#membership);
+    }
+    source.interest = interest;
+  }
+
+  /** Ends the watch of a source. */
+  cancel(source: Source): void {
+    if (!this.isLive(source)) return;
+    const { target } = source;
+    source.dropped = null;
+    this.#drop(source, null);
+    if (target instanceof Descriptor) {
+      leaveSet(target, this.#membership);
+      // Closed by a copy on another thread: it is out of the poller since then.
+      if (target.closed) return;
+    }
+    try {
+      this.#poller.delete(target);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+
+  /** Forgets everything; whoever waits is told why. */
+  clear(reason: unknown): void {
+    for (const source of [...this.#sources.values()]) {
+      if (source.target instanceof Descriptor) leaveSet(source.target, this.#membership);
+      this.#drop(source, reason);
+    }
+  }
+
+  /** Finds the source of a target when its present use allows this one, or makes one. */
+  #open(target: Target, what: string, allows: (found: Source) => boolean): Source {
+    const number = targetNumber(target, what);
+    const found = this.#sources.get(number);
+    if (found === undefined) return this.#sources.add(target, number);
+    // A copy on another thread may have closed the handle; then the number has a new owner.
+    if (found.target instanceof Descriptor && found.target.closed) {
+      this.#drop(found, new ClosedError(found.target[Symbol.toStringTag]));
+      return this.#sources.add(target, number);
+    }
+    if (allows(found)) return found;
+    throw new SyscallError(
+      "epoll_ctl",
+      EEXIST,
+      number,
+      `${what}: the loop watches it already: cancel that watch, or watch a dup()`,
+    );
+  }
+
+  /** Asks the poller for one report of what the waiters wait for, and for none when none waits. */
+  #armForWaiters(source: Source): void {
+    const interest = (source.readers.length > 0 ? READABLE | PEER_CLOSED : 0) |
+      (source.writers.length > 0 ? WRITABLE : 0);
+    if (interest !== 0) this.arm(source, interest | ONCE);
+    // A handle says when it is closed; a bare number does not, and must not stay behind.
+    else if (!(source.target instanceof Descriptor)) this.cancel(source);
+  }
+
+  #count(change: number): void {
+    this.#active += change;
+    this.#changed();
+  }
+
+  #resolve(waiters: Waiter[]): void {
+    this.#count(-waiters.length);
+    for (const waiter of waiters.splice(0)) waiter.resolve();
+  }
+
+  /** Takes one waiter out. Answers false when it was settled before. */
+  #forget(source: Source, side: Side, waiter: Waiter): boolean {
+    const index = source[side].indexOf(waiter);
+    if (index === -1) return false;
+    source[side].splice(index, 1);
+    this.#count(-1);
+    return true;
+  }
+
+  /** Takes a source out; whoever waits on it is told why. */
+  #drop(source: Source, reason: unknown): void {
+    this.#sources.remove(source);
+    const watches = source.report === null ? 0 : 1;
+    source.report = null;
+    const waiters = [...source.readers.splice(0), ...source.writers.splice(0)];
+    this.#count(-watches - waiters.length);
+    for (const waiter of waiters) waiter.reject(reason);
+    source.dropped?.(reason);
+  }
+}
+
+/** Whether a target is out of the poller by itself: a copy has closed it, or the number's owner. */
+function isGone(error: unknown): boolean {
+  return error instanceof ClosedError ||
+    (error instanceof SyscallError && (error.errno === EBADF || error.errno === ENOENT));
+}
+
+/** The number of a target that is open. */
+export function targetNumber(target: Target, what: string): number {
+  if (!(target instanceof Descriptor)) {
+    return descriptorNumber(target, `${what}: the target, if it is no handle,`);
+  }
+  const number = target.raw;
+  if (number < 0) throw new ClosedError(target[Symbol.toStringTag]);
+  return number;
+}
