@@ -1,0 +1,135 @@
+/**
+ * The kernel itself, for Bun and Deno: epoll, eventfd, timerfd, signalfd, pidfd, memfd and pipes as
+ * safe, owned handles, and an event loop over them.
+ *
+ * libc is called directly, through `bun:ffi` or `Deno.dlopen`. Nothing is opened by the import.
+ *
+ * Conventions: would-block is `null`, the end of a file is `0`, a full counter is `false`; exceptions
+ * are for what a caller cannot expect. A time is a `number` of milliseconds, a `bigint` of nanoseconds
+ * or a `Temporal.Duration`, and nothing is ever early. Descriptors are non-blocking and closed on exec
+ * unless asked otherwise. Everything owned is closed by `close()` or `using`, never by the garbage
+ * collector.
+ *
+ * On Deno the narrow grant `--allow-ffi=<path of libc>` is enough for all but the views of
+ * `MappedRegion`.
+ *
+ * @example
+ * ```ts
+ * import { Loop, PidFD } from "@fdloop/fdloop";
+ * import { spawn } from "node:child_process";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using loop = Loop.create();
+ * using child = PidFD.open(spawn("sh", ["-c", "exit 7"]).pid!);
+ * loop.watch(child, { readable: true }, () => loop.stop());
+ * await loop.run();
+ * assertEquals(child.exitStatus()?.code, 7);
+ * ```
+ *
+ * @module
+ */
+
+export { type NamedSignal, type SignalName, signalName, signalNumber } from "./ffi/signals.ts";
+export { type Feature, supports } from "./ffi/supports.ts";
+export { SyscallError } from "./ffi/syscall_error.ts";
+export { UnsupportedError } from "./ffi/unsupported.ts";
+export { ClockChangedError } from "./handles/clock_changed_error.ts";
+export { closeRange, type CloseRangeOptions } from "./handles/close_range.ts";
+export { ClosedError } from "./handles/closed_error.ts";
+export { Descriptor, type SharedDescriptor } from "./handles/descriptor.ts";
+export type { Duration, DurationLike } from "./handles/duration.ts";
+export { Epoll, type EpollOptions, type SharedEpoll } from "./handles/epoll.ts";
+export { EPOLL, type EpollEvent, EpollEvents, type EpollWords } from "./handles/epoll_events.ts";
+export { EventFD, type EventFDOptions, type SharedEventFD } from "./handles/event_fd.ts";
+export type { ExitStatus, ProcessState, StateChange } from "./handles/exit_status.ts";
+export { FD } from "./handles/fd.ts";
+export type {
+  Handle,
+  PollCloser,
+  PollFd,
+  Reader,
+  ReadWriter,
+  Signaler,
+  Timer,
+  Writer,
+} from "./handles/interfaces.ts";
+export { MappedRegion, type SyncOptions } from "./handles/mapped_region.ts";
+export type { MapOptions } from "./handles/mapping.ts";
+export { MemFD } from "./handles/mem_fd.ts";
+export type { HugePageSize, MemFDOptions } from "./handles/memory_options.ts";
+export { PidFD, type PidFDOptions, type SharedPidFD } from "./handles/pid_fd.ts";
+export {
+  type EndOptions,
+  pipe,
+  type PipeEnds,
+  type SocketPair,
+  socketPair,
+  type SocketPairOptions,
+} from "./handles/pipe.ts";
+export type { ProcessInfo } from "./handles/process_info.ts";
+export type { SendSignalOptions, SignalScope } from "./handles/process_signal.ts";
+export type { ProcessWaitOptions } from "./handles/process_wait.ts";
+export type { Seal } from "./handles/seals.ts";
+export { SignalBatch } from "./handles/signal_batch.ts";
+export { type SharedSignalFD, SignalFD, type SignalFDOptions } from "./handles/signal_fd.ts";
+export { SignalInfo } from "./handles/signal_info.ts";
+export { type Signals, SigSet } from "./handles/sig_set.ts";
+export {
+  type AddressLike,
+  formatAddress,
+  type Inet6Address,
+  type InetAddress,
+  parseAddress,
+  type SocketAddress,
+  type UnixAddress,
+} from "./handles/socket_address.ts";
+export { type ListenEnvironment, type ListenFd, listenFds } from "./handles/listen_fds.ts";
+export { type ReceivedFds, recvFds, sendFds } from "./handles/send_fds.ts";
+export { type SharedSocket, Socket } from "./handles/socket.ts";
+export { type PeerCredentials, SocketBase } from "./handles/socket_base.ts";
+export type { Datagram, ReceiveOptions, SendOptions } from "./handles/socket_io.ts";
+export type {
+  BindOptions,
+  ConnectOptions,
+  ListenOptions,
+  SocketFileOptions,
+  SocketFlags,
+} from "./handles/socket_open.ts";
+export type {
+  AcceptOptions,
+  BufferOptions,
+  KeepAlive,
+  KeepAliveSetting,
+  NameOptions,
+  SocketType,
+  TCPOptions,
+} from "./handles/socket_options.ts";
+export { TargetFDError } from "./handles/target_fd_error.ts";
+export type { TimerClock } from "./handles/timer_clock.ts";
+export {
+  type ArmAtOptions,
+  type SharedTimerFD,
+  TimerFD,
+  type TimerFDOptions,
+} from "./handles/timer_fd.ts";
+export type { TimerSetting } from "./handles/timer_setting.ts";
+export type { AwaitOptions, Waiter } from "./handles/waiting.ts";
+export {
+  ConnTimeoutError,
+  QueueFullError,
+  type TimeoutKind,
+  UnknownFDError,
+} from "./loop/conn_errors.ts";
+export type { ConnTimeoutOptions } from "./loop/conn_timeouts.ts";
+export type { ConnHandlers, ConnOptions } from "./loop/conn_options.ts";
+export { Connection } from "./loop/connection.ts";
+export type { Interest, Readiness } from "./loop/interest.ts";
+export { Loop } from "./loop/loop.ts";
+export { LoopClosedError } from "./loop/loop_closed_error.ts";
+export type { LoopMetrics } from "./loop/metrics.ts";
+export type { LoopOptions, WaitOptions } from "./loop/options.ts";
+export type { Target } from "./loop/poller.ts";
+export type { StreamPair } from "./loop/streams.ts";
+export { LoopTimer } from "./loop/timers.ts";
+export { LoopWaker, type SharedWaker } from "./loop/waker.ts";
+export { Watch } from "./loop/watch.ts";
