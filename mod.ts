@@ -125,6 +125,7 @@ export type { ConnHandlers, ConnOptions } from "./loop/conn_options.ts";
 export { Connection } from "./loop/connection.ts";
 export type { Interest, Readiness } from "./loop/interest.ts";
 export { Loop } from "./loop/loop.ts";
+export { LoopBase } from "./loop/loop_base.ts";
 export { LoopClosedError } from "./loop/loop_closed_error.ts";
 export type { LoopMetrics } from "./loop/metrics.ts";
 export type { LoopOptions, WaitOptions } from "./loop/options.ts";

@@ -6,6 +6,7 @@
  */
 
 import { Input } from "./input.ts";
+import { LoopClosedError } from "./loop_closed_error.ts";
 import { Counters } from "./metrics.ts";
 import type { Poller } from "./poller.ts";
 import { ALARM_SLOT, WAKE_SLOT } from "./poller.ts";
@@ -59,6 +60,11 @@ export class Core {
   /** Whether {@link close} was called. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Throws when the loop was closed. */
+  checkOpen(): void {
+    if (this.#closed) throw new LoopClosedError();
   }
 
   /** Whether a turn would find something to do without a report. */

@@ -5,8 +5,7 @@
  */
 
 import { OWNED } from "../handles/descriptor.ts";
-import type { Duration } from "../handles/duration.ts";
-import { abortSignal, flag, options as checkOptions, shown } from "../handles/validate.ts";
+import { abortSignal, flag, options as checkOptions } from "../handles/validate.ts";
 import { setDefaultWaiter } from "../handles/waiting.ts";
 import { AttachedDriver } from "./attached.ts";
 import { ConnTable } from "./conn_table.ts";
@@ -14,26 +13,22 @@ import type { ConnHandlers, ConnOptions } from "./conn_options.ts";
 import type { Connection } from "./connection.ts";
 import { Core } from "./core.ts";
 import { DedicatedDriver } from "./dedicated.ts";
-import { type Interest, interestBits, type Readiness } from "./interest.ts";
+import { LoopBase } from "./loop_base.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
-import type { LoopMetrics } from "./metrics.ts";
 import type { LoopOptions, WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
 import { EpollPoller } from "./poller_epoll.ts";
-import type { Side } from "./registry.ts";
-import type { LoopTimer } from "./timers.ts";
-import { reports } from "./reports.ts";
 import { type StreamPair, streams } from "./streams.ts";
 import type { SharedWaker } from "./waker.ts";
-import { Watch } from "./watch.ts";
 
 /**
  * One thread's event loop: waits in `epoll_wait(2)` for every descriptor at once and calls back.
  *
  * `await loop.run()` makes this thread the loop's own: it sleeps in the kernel, and between two
- * turns it lets the runtime run once, so that promises settle and timers that are due fire. Nothing of the runtime *wakes* it, though: while nothing that the loop watches happens, a
- * `setTimeout`, a `fetch` or, on Deno, a worker's message waits for later turns: attach the loop where
- * the runtime's own work matters. Platforms: Linux. See epoll(7).
+ * turns it lets the runtime run once, so that promises settle and timers that are due fire. Nothing
+ * of the runtime *wakes* it, though: while nothing that the loop watches happens, a `setTimeout`, a
+ * `fetch` or, on Deno, a worker's message waits for later turns: attach the loop where the runtime's
+ * own work matters. Platforms: Linux. See epoll(7).
  *
  * Callbacks run one after the other on this thread. A report is given to the watch that it was made
  * for or to nobody: a callback may cancel any watch and close any handle, and open new ones that get
@@ -57,7 +52,7 @@ import { Watch } from "./watch.ts";
  * assertEquals(ticks >= 3n, true);
  * ```
  */
-export class Loop implements Disposable {
+export class Loop extends LoopBase implements Disposable {
   readonly #core: Core;
   static #sharedLoop: Loop | null = null;
   /** The loop whose `run()` is in progress on this thread. */
@@ -73,7 +68,7 @@ export class Loop implements Disposable {
   readonly #conns: ConnTable;
 
   private constructor(key: symbol, core: Core, driver: AttachedDriver | null) {
-    if (key !== OWNED) throw new TypeError("new Loop() is not possible: call Loop.create()");
+    super(key, core);
     this.#core = core;
     this.#driver = driver;
     this.#conns = new ConnTable(core);
@@ -110,69 +105,9 @@ export class Loop implements Disposable {
     return this.#driver !== null;
   }
 
-  /** Whether the loop was closed. */
-  get closed(): boolean {
-    return this.#core.closed;
-  }
-
   /** Whether `run()` is in progress. */
   get running(): boolean {
     return this.#dedicated.running;
-  }
-
-  /**
-   * Calls back whenever a descriptor is ready: `epoll_ctl(EPOLL_CTL_ADD)`.
-   *
-   * A descriptor has one watch in a loop; `dup()` it for a second. When its handle is closed the
-   * watch ends by itself; with a bare number, cancel the watch before the number is closed.
-   *
-   * @param target a handle, or the number of a descriptor that stays its owner's
-   * @param interest what to watch for
-   * @param callback called with what it is ready for, on the loop's thread, inside `run()`
-   * @throws {TypeError} when an argument is not what it should be, or for an edge on a descriptor
-   *   that blocks
-   * @throws {SyscallError} EEXIST, when it has a watch already; EPERM, when its kind cannot be
-   *   watched, as files on a disk cannot, which are always ready
-   * @throws {ClosedError} when the handle is closed
-   * @throws {LoopClosedError} when the loop is closed
-   */
-  watch(target: Target, interest: Interest, callback: (ready: Readiness) => void): Watch;
-  /**
-   * Watches a descriptor from an async iterator, which asks for one report at each step and ends the
-   * watch when it is left. It ends by itself when the handle is closed.
-   *
-   * @example
-   * ```ts
-   * import { Loop, TimerFD } from "@fdloop/fdloop";
-   * import { assertEquals } from "@std/assert";
-   *
-   * using loop = Loop.create({ attached: true });
-   * using timer = TimerFD.create();
-   * timer.arm(1, 1);
-   * let steps = 0;
-   * for await (const ready of loop.watch(timer, { readable: true })) {
-   *   assertEquals(ready.readable, true);
-   *   timer.expirations();
-   *   if (++steps === 3) break; // unregisters
-   * }
-   * ```
-   */
-  watch(
-    target: Target,
-    interest: Interest,
-    options?: WaitOptions,
-  ): AsyncIterableIterator<Readiness>;
-  watch(
-    target: Target,
-    interest: Interest,
-    then: ((ready: Readiness) => void) | WaitOptions = {},
-  ): Watch | AsyncIterableIterator<Readiness> {
-    const bits = interestBits(interest, "Loop.watch");
-    this.#checkOpen();
-    if (typeof then === "function") return new Watch(this.#core, target, bits, then);
-    const { signal } = checkOptions(then, "Loop.watch: the callback, or else the options");
-    abortSignal(signal, "Loop.watch: signal");
-    return reports(this.#core, target, bits, signal, "Loop.watch");
   }
 
   /**
@@ -200,25 +135,6 @@ export class Loop implements Disposable {
   }
 
   /**
-   * Waits until a read of a descriptor would not block. Settles inside `run()`.
-   *
-   * @param target a handle, or the number of a descriptor that stays its owner's
-   * @throws {SyscallError} EEXIST, when a watch has it; EPERM, when its kind cannot be watched
-   * @throws {ClosedError} when the handle is closed, before or while it waits
-   * @throws {LoopClosedError} when the loop is closed, before or while it waits
-   */
-  readable(target: Target, options: WaitOptions = {}): Promise<void> {
-    return this.#wait(target, "readers", options, "Loop.readable");
-  }
-
-  /**
-   * Waits until a write to a descriptor would not block: {@link Loop.readable} for the other side.
-   */
-  writable(target: Target, options: WaitOptions = {}): Promise<void> {
-    return this.#wait(target, "writers", options, "Loop.writable");
-  }
-
-  /**
    * Takes over a descriptor's bytes: what comes is given to the handlers, what the connection is given
    * is sent, and what the kernel does not take at once waits. The descriptor stays the caller's: it is
    * never closed here, and must be non-blocking.
@@ -232,7 +148,7 @@ export class Loop implements Disposable {
    * @throws {LoopClosedError} when the loop is closed
    */
   registerConn(target: Target, handlers: ConnHandlers, options: ConnOptions = {}): Connection {
-    this.#checkOpen();
+    this.#core.checkOpen();
     return this.#conns.register(target, handlers, options);
   }
 
@@ -263,63 +179,13 @@ export class Loop implements Disposable {
   }
 
   /**
-   * Calls a function once, after a time: never early, and on the loop's thread.
-   *
-   * All timers of a loop are on one `timerfd`, which is set for the next of them; setting and stopping
-   * one costs the logarithm of their number. `run()` goes on until all have fired or were cancelled.
-   *
-   * @param delay from now; 0 is the next turn
-   * @throws {TypeError} when an argument is not what it should be
-   * @throws {RangeError} when the delay is negative, not finite, or longer than 292 years
-   * @throws {LoopClosedError} when the loop is closed
-   */
-  setTimer(delay: Duration, callback: () => void): LoopTimer {
-    this.#checkOpen();
-    return this.#core.timers.start(delay, callback, false, "Loop.setTimer");
-  }
-
-  /**
-   * Calls a function every time that a period has passed, with how many have passed since it was last
-   * called: 1, or more when the loop was held up. It keeps its beat: being late once makes no later
-   * call late.
-   *
-   * @param period longer than 0
-   * @throws {TypeError} when an argument is not what it should be
-   * @throws {RangeError} when the period is 0, negative, not finite, or longer than 292 years
-   * @throws {LoopClosedError} when the loop is closed
-   */
-  setInterval(period: Duration, callback: (times: number) => void): LoopTimer {
-    this.#checkOpen();
-    return this.#core.timers.start(period, callback, true, "Loop.setInterval");
-  }
-
-  /** A copy of the loop's counters: counting is an addition each, and two looks at the clock a turn. */
-  metrics(): LoopMetrics {
-    return this.#core.counters.snapshot(this.#core.timers.size);
-  }
-
-  /**
-   * Calls a function on the loop's thread in its next turn, after the reports of that turn.
-   *
-   * @throws {TypeError} when it is no function
-   * @throws {LoopClosedError} when the loop is closed
-   */
-  post(task: () => void): void {
-    if (typeof task !== "function") {
-      throw new TypeError(`Loop.post: the task must be a function, got ${shown(task)}`);
-    }
-    this.#checkOpen();
-    this.#core.post(task);
-  }
-
-  /**
    * Makes a waker for other threads: `postMessage` it, and `LoopWaker.from` makes it usable there. From
    * then on `run()` no longer ends by itself, because a wake may come: call `stop()`.
    *
    * @throws {LoopClosedError} when the loop is closed
    */
   shareWaker(): SharedWaker {
-    this.#checkOpen();
+    this.#core.checkOpen();
     this.#dedicated.expectWakes();
     return {
       kind: "LoopWaker",
@@ -337,7 +203,7 @@ export class Loop implements Disposable {
    * @throws {LoopClosedError} when the loop is closed
    */
   async run(options: WaitOptions = {}): Promise<void> {
-    this.#checkOpen();
+    this.#core.checkOpen();
     if (this.#driver !== null) {
       throw new Error(
         "Loop.run: an attached loop takes its turns by itself; await what you wait for",
@@ -385,15 +251,5 @@ export class Loop implements Disposable {
   /** {@link Loop.close}. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #checkOpen(): void {
-    if (this.closed) throw new LoopClosedError();
-  }
-
-  async #wait(target: Target, side: Side, options: WaitOptions, what: string): Promise<void> {
-    this.#checkOpen();
-    const signal = abortSignal(checkOptions(options, `${what}: options`).signal, `${what}: signal`);
-    await this.#core.registry.wait(target, side, signal, what);
   }
 }

@@ -213,6 +213,20 @@ const connected: Arguments = (scope, loop) => {
   return [left, new Uint8Array(8)];
 };
 
+/** What every loop has. */
+const WAITS: Subject["valid"] = {
+  watch: (scope) => [ready(scope), { readable: true, mode: "level" }, () => {}],
+  readable: (scope) => [ready(scope), { signal: new AbortController().signal }],
+  writable: (scope) => [ready(scope), { signal: new AbortController().signal }],
+  setTimer: () => [1000, () => {}],
+  setInterval: () => [1000, () => {}],
+  post: () => [() => {}],
+};
+
+function runLoop(loop: object): void {
+  void (loop as Loop).run().catch(() => {}); // it may run already
+}
+
 /** The table, by the names of mod.ts. */
 export const SUBJECTS: Readonly<Record<string, Subject>> = {
   SyscallError: error(SyscallError, ["read", 9, 3, "Read something else"]),
@@ -455,27 +469,28 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
   Loop: {
     make: () => Loop.create(),
     refused: ["new"],
-    drive: (loop) => void (loop as Loop).run().catch(() => {}), // it may run already
+    drive: runLoop,
     // An attached loop has a thread, which ends some time after the loop was closed.
     omitted: ["static shared"],
     without: { "static create": ["true"] },
     valid: {
       new: () => [Symbol("owned"), {}, null],
       "static create": () => [{ attached: false }],
-      watch: (scope) => [ready(scope), { readable: true, mode: "level" }, () => {}],
-      readable: (scope) => [ready(scope), { signal: new AbortController().signal }],
-      writable: (scope) => [ready(scope), { signal: new AbortController().signal }],
+      ...WAITS,
       registerConn: (scope) => [scope.keep(socketPair()).left, handlers(), connOptions()],
       streams: (scope) => [scope.keep(socketPair()).left, connOptions()],
       unregisterConn: (scope, loop) => connected(scope, loop).slice(0, 1),
       conn: (scope, loop) => connected(scope, loop).slice(0, 1),
       write: connected,
-      setTimer: () => [1000, () => {}],
-      setInterval: () => [1000, () => {}],
-      post: () => [() => {}],
       // Nothing is watched, so that it ends by itself whatever it is given.
       run: () => [{ signal: new AbortController().signal }],
     },
+  },
+  LoopBase: {
+    make: () => Loop.create(),
+    refused: ["new"],
+    drive: runLoop,
+    valid: { new: () => [Symbol("owned"), {}], ...WAITS },
   },
   LoopTimer: {
     make: (scope) => scope.keep(Loop.create()).setTimer(1000, () => {}),

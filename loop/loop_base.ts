@@ -1,0 +1,179 @@
+/**
+ * What can be waited for in a loop: descriptors, times, and the next turn.
+ *
+ * @module
+ */
+
+import { OWNED } from "../handles/descriptor.ts";
+import type { Duration } from "../handles/duration.ts";
+import { abortSignal, options as checkOptions, shown } from "../handles/validate.ts";
+import type { Core } from "./core.ts";
+import { type Interest, interestBits, type Readiness } from "./interest.ts";
+import type { LoopMetrics } from "./metrics.ts";
+import type { WaitOptions } from "./options.ts";
+import type { Target } from "./poller.ts";
+import type { Side } from "./registry.ts";
+import { reports } from "./reports.ts";
+import type { LoopTimer } from "./timers.ts";
+import { Watch } from "./watch.ts";
+
+/**
+ * The part of {@link Loop} that waits: watches, promises, timers and tasks.
+ *
+ * @example
+ * ```ts
+ * import { Loop, LoopBase } from "@fdloop/fdloop";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using loop = Loop.create();
+ * const order: string[] = [];
+ * loop.setTimer(5, () => order.push("timer"));
+ * loop.post(() => order.push("task"));
+ * await loop.run();
+ * assertEquals([loop instanceof LoopBase, ...order], [true, "task", "timer"]);
+ * ```
+ */
+export abstract class LoopBase {
+  readonly #core: Core;
+
+  /** Loops are made by `Loop.create`. */
+  protected constructor(key: symbol, core: Core) {
+    if (key !== OWNED) throw new TypeError("new Loop() is not possible: call Loop.create()");
+    this.#core = core;
+  }
+
+  /** Whether the loop was closed. */
+  get closed(): boolean {
+    return this.#core.closed;
+  }
+
+  /**
+   * Calls back whenever a descriptor is ready: `epoll_ctl(EPOLL_CTL_ADD)`.
+   *
+   * A descriptor has one watch in a loop; `dup()` it for a second. When its handle is closed the
+   * watch ends by itself; with a bare number, cancel the watch before the number is closed.
+   *
+   * @param target a handle, or the number of a descriptor that stays its owner's
+   * @param interest what to watch for
+   * @param callback called with what it is ready for, on the loop's thread, inside `run()`
+   * @throws {TypeError} when an argument is not what it should be, or for an edge on a descriptor
+   *   that blocks
+   * @throws {SyscallError} EEXIST, when it has a watch already; EPERM, when its kind cannot be
+   *   watched, as files on a disk cannot, which are always ready
+   * @throws {ClosedError} when the handle is closed
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  watch(target: Target, interest: Interest, callback: (ready: Readiness) => void): Watch;
+  /**
+   * Watches a descriptor from an async iterator, which asks for one report at each step and ends the
+   * watch when it is left. It ends by itself when the handle is closed.
+   *
+   * @example
+   * ```ts
+   * import { Loop, TimerFD } from "@fdloop/fdloop";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using loop = Loop.create({ attached: true });
+   * using timer = TimerFD.create();
+   * timer.arm(1, 1);
+   * let steps = 0;
+   * for await (const ready of loop.watch(timer, { readable: true })) {
+   *   assertEquals(ready.readable, true);
+   *   timer.expirations();
+   *   if (++steps === 3) break; // unregisters
+   * }
+   * ```
+   */
+  watch(
+    target: Target,
+    interest: Interest,
+    options?: WaitOptions,
+  ): AsyncIterableIterator<Readiness>;
+  watch(
+    target: Target,
+    interest: Interest,
+    then: ((ready: Readiness) => void) | WaitOptions = {},
+  ): Watch | AsyncIterableIterator<Readiness> {
+    const bits = interestBits(interest, "Loop.watch");
+    this.#core.checkOpen();
+    if (typeof then === "function") return new Watch(this.#core, target, bits, then);
+    const { signal } = checkOptions(then, "Loop.watch: the callback, or else the options");
+    abortSignal(signal, "Loop.watch: signal");
+    return reports(this.#core, target, bits, signal, "Loop.watch");
+  }
+
+  /**
+   * Waits until a read of a descriptor would not block. Settles inside `run()`.
+   *
+   * @param target a handle, or the number of a descriptor that stays its owner's
+   * @throws {SyscallError} EEXIST, when a watch has it; EPERM, when its kind cannot be watched
+   * @throws {ClosedError} when the handle is closed, before or while it waits
+   * @throws {LoopClosedError} when the loop is closed, before or while it waits
+   */
+  readable(target: Target, options: WaitOptions = {}): Promise<void> {
+    return this.#wait(target, "readers", options, "Loop.readable");
+  }
+
+  /**
+   * Waits until a write to a descriptor would not block: {@link Loop.readable} for the other side.
+   */
+  writable(target: Target, options: WaitOptions = {}): Promise<void> {
+    return this.#wait(target, "writers", options, "Loop.writable");
+  }
+
+  /**
+   * Calls a function once, after a time: never early, and on the loop's thread.
+   *
+   * All timers of a loop are on one `timerfd`, which is set for the next of them; setting and stopping
+   * one costs the logarithm of their number. `run()` goes on until all have fired or were cancelled.
+   *
+   * @param delay from now; 0 is the next turn
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {RangeError} when the delay is negative, not finite, or longer than 292 years
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  setTimer(delay: Duration, callback: () => void): LoopTimer {
+    this.#core.checkOpen();
+    return this.#core.timers.start(delay, callback, false, "Loop.setTimer");
+  }
+
+  /**
+   * Calls a function every time that a period has passed, with how many have passed since it was last
+   * called: 1, or more when the loop was held up. It keeps its beat: being late once makes no later
+   * call late.
+   *
+   * @param period longer than 0
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {RangeError} when the period is 0, negative, not finite, or longer than 292 years
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  setInterval(period: Duration, callback: (times: number) => void): LoopTimer {
+    this.#core.checkOpen();
+    return this.#core.timers.start(period, callback, true, "Loop.setInterval");
+  }
+
+  /** A copy of the loop's counters: counting is an addition each, and two looks at the clock a turn. */
+  metrics(): LoopMetrics {
+    return this.#core.counters.snapshot(this.#core.timers.size);
+  }
+
+  /**
+   * Calls a function on the loop's thread in its next turn, after the reports of that turn.
+   *
+   * @throws {TypeError} when it is no function
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  post(task: () => void): void {
+    if (typeof task !== "function") {
+      throw new TypeError(`Loop.post: the task must be a function, got ${shown(task)}`);
+    }
+    this.#core.checkOpen();
+    this.#core.post(task);
+  }
+
+  async #wait(target: Target, side: Side, options: WaitOptions, what: string): Promise<void> {
+    this.#core.checkOpen();
+    const signal = abortSignal(checkOptions(options, `${what}: options`).signal, `${what}: signal`);
+    await this.#core.registry.wait(target, side, signal, what);
+  }
+}
