@@ -33,9 +33,16 @@ export { type NamedSignal, type SignalName, signalName, signalNumber } from "./f
 export { type Feature, supports } from "./ffi/supports.ts";
 export { SyscallError } from "./ffi/syscall_error.ts";
 export { UnsupportedError } from "./ffi/unsupported.ts";
+export { currentCPU, getAffinity, setAffinity } from "./handles/affinity.ts";
 export { ClockChangedError } from "./handles/clock_changed_error.ts";
 export { closeRange, type CloseRangeOptions } from "./handles/close_range.ts";
 export { ClosedError } from "./handles/closed_error.ts";
+export {
+  type CPUTopology,
+  cpuTopology,
+  type NumaNode,
+  spreadCPUs,
+} from "./handles/cpu_topology.ts";
 export { Descriptor, type SharedDescriptor } from "./handles/descriptor.ts";
 export type { Duration, DurationLike } from "./handles/duration.ts";
 export { Epoll, type EpollOptions, type SharedEpoll } from "./handles/epoll.ts";

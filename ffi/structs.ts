@@ -152,6 +152,10 @@ export const LINUX_STRUCTS = {
     exit_code: ["i32", 60, 60],
     coredump_mask: ["u32", 64, 64],
   },
+  // The C library's set, of 1024 CPUs. The kernel takes one of any size: see CPU_ALLOC(3).
+  cpu_set_t: {
+    size: [128, 128],
+  },
 } as const;
 
 /** Structs that only the systems with kqueue have. */

@@ -159,6 +159,12 @@ export const LINUX = {
   process_vm_writev: ["i32", "i32", "buf", "u32", "buf", "u32", "u32"],
   // ssize_t getdents64(int fd, void *dirp, size_t count);
   getdents64: ["i32", "i32", "buf", "u32"],
+  // int sched_setaffinity(pid_t pid, size_t cpusetsize, const cpu_set_t *mask);
+  sched_setaffinity: ["i32", "i32", "u32", "buf"],
+  // int sched_getaffinity(pid_t pid, size_t cpusetsize, cpu_set_t *mask);
+  sched_getaffinity: ["i32", "i32", "u32", "buf"],
+  // int sched_getcpu(void);
+  sched_getcpu: ["i32"],
 } as const;
 
 /** Calls on sockets, on every system but where the name is Linux's own. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pinnedCPU } from "../handles/affinity.ts";
 import { OWNED } from "../handles/descriptor.ts";
 import { abortSignal, flag, options as checkOptions } from "../handles/validate.ts";
 import { setDefaultWaiter } from "../handles/waiting.ts";
@@ -108,6 +109,15 @@ export class Loop extends LoopBase implements Disposable {
   /** Whether `run()` is in progress. */
   get running(): boolean {
     return this.#dedicated.running;
+  }
+
+  /**
+   * The CPU that the loop's thread is bound to, −1 while it may run on several: what the kernel says
+   * at this moment (`sched_getaffinity(2)`), not what was once asked for with {@link setAffinity}. −1,
+   * too, where a sandbox keeps the kernel from saying it; it never throws.
+   */
+  get cpuId(): number {
+    return pinnedCPU();
   }
 
   /**

@@ -2,12 +2,13 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { libc } from "../../ffi/libc.ts";
+import { getAffinity } from "../../handles/affinity.ts";
 import { socketPair } from "../../handles/pipe.ts";
 import { UnknownFDError } from "../../loop/conn_errors.ts";
 import type { ConnHandlers } from "../../loop/conn_options.ts";
 import { Loop } from "../../loop/loop.ts";
+import { hasCommand, root, spawnScript, test } from "../support.ts";
 import { assertBytes, drain, encode, onRecv, until } from "../conn_fixture.ts";
-import { test } from "../support.ts";
 
 test("celeris: RegisterUnregister, bytes exact, an answer, onClose(null) once, the fd stays open", async () => {
   using loop = Loop.create();
@@ -106,3 +107,30 @@ test("celeris: fd < 0 and null callbacks, before any call", () => {
   }
   assertEquals(loop.metrics().connections, 0);
 });
+
+test.if(
+  hasCommand("taskset"),
+  "there is no taskset(1)",
+  "celeris: CPUID, the CPU that the loop is pinned to, as sched_getaffinity has it, else −1",
+  async () => {
+    const allowed = getAffinity();
+    const script = `
+      import process from "node:process";
+      import { spawnSync } from "node:child_process";
+      import { getAffinity } from "${root}handles/affinity.ts";
+      import { Loop } from "${root}loop/loop.ts";
+      using loop = Loop.create();
+      const seen = [];
+      for (const cpus of process.argv.slice(2)) {
+        spawnSync("taskset", ["-cp", cpus, String(process.pid)]);
+        seen.push([loop.cpuId, ...getAffinity()]);
+      }
+      console.log(JSON.stringify(seen));`;
+    const args = [allowed.join(","), ...allowed.map(String)];
+    const { code, stdout, stderr } = await spawnScript(script, { args });
+    assertEquals([code, stderr], [0, ""]);
+    const [free, ...pinned] = JSON.parse(stdout) as number[][];
+    assertEquals(free, [allowed.length === 1 ? allowed[0]! : -1, ...allowed]);
+    assertEquals(pinned, allowed.map((cpu) => [cpu, cpu]));
+  },
+);

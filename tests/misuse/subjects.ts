@@ -35,6 +35,7 @@ import type { Connection } from "../../loop/connection.ts";
 import { Loop } from "../../loop/loop.ts";
 import { LoopClosedError } from "../../loop/loop_closed_error.ts";
 import { LoopWaker } from "../../loop/waker.ts";
+import { POLICY_SUBJECTS } from "./policy_subjects.ts";
 import type { Scope } from "./scope.ts";
 import { Trap } from "./values.ts";
 
@@ -229,6 +230,7 @@ function runLoop(loop: object): void {
 
 /** The table, by the names of mod.ts. */
 export const SUBJECTS: Readonly<Record<string, Subject>> = {
+  ...POLICY_SUBJECTS,
   SyscallError: error(SyscallError, ["read", 9, 3, "Read something else"]),
   UnsupportedError: error(UnsupportedError, ["a", "b"]),
   ClosedError: error(ClosedError, ["FD"]),

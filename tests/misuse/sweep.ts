@@ -36,7 +36,7 @@ const CALL_MS = 2000;
 /** What engines say when a value reached them that the library should have refused by itself. */
 const ENGINES_OWN = new RegExp(
   "cannot (read|set) propert|cannot (destructure|convert|mix)|is not a function|is not iterable|" +
-    "is not an object|is not a constructor|invalid argument type|ffi",
+    "is not an object|is not a constructor|invalid argument type|\\bffi",
   "i",
 );
 

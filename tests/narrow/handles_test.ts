@@ -2,18 +2,23 @@
 
 import {
   closeRange,
+  cpuTopology,
+  currentCPU,
   EPOLL,
   Epoll,
   EpollEvents,
   EventFD,
   FD,
+  getAffinity,
   pipe,
+  setAffinity,
   SignalBatch,
   SignalFD,
   signalName,
   signalNumber,
   SigSet,
   socketPair,
+  spreadCPUs,
   supports,
   SyscallError,
   TimerFD,
@@ -124,4 +129,10 @@ test("X02 SigSet, SignalFD: they need /proc, which they read through libc", () =
 
 test("X02 supports: every feature can be probed", () => {
   assertEquals([supports("epoll"), supports("eventfd"), supports("timerfd")], [true, true, true]);
+});
+
+test("X02 affinity: /sys is read through libc", () => {
+  const cpus = getAffinity();
+  assertEquals(setAffinity(spreadCPUs(cpus.length)), cpus);
+  assert(cpus.includes(currentCPU()) && cpuTopology().online.includes(cpus[0]!));
 });
