@@ -137,6 +137,13 @@ export { LoopClosedError } from "./loop/loop_closed_error.ts";
 export type { LoopMetrics } from "./loop/metrics.ts";
 export type { LoopOptions, WaitOptions } from "./loop/options.ts";
 export type { Target } from "./loop/poller.ts";
+export {
+  type PollerCandidate,
+  type PollerDecision,
+  type PollerKind,
+  PollerPolicy,
+  type PollerPolicyOptions,
+} from "./loop/poller_policy.ts";
 export type { StreamPair } from "./loop/streams.ts";
 export { LoopTimer } from "./loop/timers.ts";
 export { LoopWaker, type SharedWaker } from "./loop/waker.ts";
