@@ -10,12 +10,10 @@ import { posix } from "../ffi/const_posix.ts";
 import { check, libc } from "../ffi/libc.ts";
 import type { Cell } from "./cell.ts";
 import { Descriptor, OWNED, sharedCell, type SharedDescriptor } from "./descriptor.ts";
+import { isCloexec, isNonblock, setCloexec, setNonblock } from "./descriptor_flags.ts";
 import type { ReadWriter } from "./interfaces.ts";
 import { control, readInto, writeFrom } from "./io.ts";
 import { descriptorNumber, flag, memory } from "./validate.ts";
-
-/** Whether O_NONBLOCK is set, as far as fcntl(2) said. */
-const isSet = (flags: number, bit: number): boolean => (flags & bit) !== 0;
 
 /**
  * A file descriptor of any kind: `read(2)`, `write(2)`, `fcntl(2)` and `close(2)`, with ownership.
@@ -169,12 +167,12 @@ export class FD extends Descriptor implements ReadWriter {
 
   /** Whether calls on the open file answer at once instead of blocking: `fcntl(F_GETFL)`. */
   get nonblock(): boolean {
-    return isSet(this.#get(posix.F_GETFL), posix.O_NONBLOCK);
+    return isNonblock(this);
   }
 
   /** Whether the descriptor is closed by a successful exec: `fcntl(F_GETFD)`. */
   get cloexec(): boolean {
-    return isSet(this.#get(posix.F_GETFD), posix.FD_CLOEXEC);
+    return isCloexec(this);
   }
 
   /**
@@ -185,7 +183,7 @@ export class FD extends Descriptor implements ReadWriter {
    * @throws {ClosedError} when the handle is closed
    */
   setNonblock(on: boolean): void {
-    this.#change(posix.F_GETFL, posix.F_SETFL, posix.O_NONBLOCK, flag(on, "FD.setNonblock: on"));
+    setNonblock(this, flag(on, "FD.setNonblock: on"));
   }
 
   /**
@@ -196,18 +194,6 @@ export class FD extends Descriptor implements ReadWriter {
    * @throws {ClosedError} when the handle is closed
    */
   setCloexec(on: boolean): void {
-    this.#change(posix.F_GETFD, posix.F_SETFD, posix.FD_CLOEXEC, flag(on, "FD.setCloexec: on"));
-  }
-
-  #get(command: number): number {
-    return control("fcntl", this, (fd) => libc.fcntl(fd, command, 0));
-  }
-
-  #change(get: number, set: number, bit: number, on: boolean): void {
-    control("fcntl", this, (fd) => {
-      const flags = libc.fcntl(fd, get, 0);
-      if (flags === -1 || isSet(flags, bit) === on) return flags;
-      return libc.fcntl(fd, set, flags ^ bit);
-    });
+    setCloexec(this, flag(on, "FD.setCloexec: on"));
   }
 }
