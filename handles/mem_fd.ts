@@ -284,7 +284,8 @@ export class MemFD extends Descriptor implements ReadWriter {
    * @throws {TypeError} when the size is no number
    * @throws {RangeError} when it is out of range, or this process maps what would go
    * @throws {ClosedError} when the handle is closed
-   * @throws {SyscallError} EPERM, when it is sealed against it; EINVAL, when huge pages would be cut
+   * @throws {SyscallError} EPERM, when it is sealed against it; EINVAL, when huge pages would be cut;
+   *   EMFILE, ENFILE, when there is no descriptor left to look up what is mapped
    */
   truncate(size: number | bigint): void {
     const what = "MemFD.truncate: the size";

@@ -7,6 +7,7 @@
  */
 
 import { posix } from "../ffi/const_posix.ts";
+import { kernelText } from "../ffi/kernel_file.ts";
 import { libc } from "../ffi/libc.ts";
 import { os } from "../ffi/platform.ts";
 
@@ -32,12 +33,14 @@ export function roundUp(value: bigint, unit: number): bigint {
  *
  * @param device `st_dev` of the file
  * @param inode `st_ino` of the file
+ * @throws {SyscallError} EMFILE, ENFILE, when there is no descriptor left to look with
  */
 export function isMapped(device: number, inode: bigint, from: bigint, to: bigint): boolean {
   // new_encode_dev() of the kernel: 8 bits of the minor, 12 of the major, 12 of the minor.
   const major = (device >>> 8) & 0xfff;
   const minor = (device & 0xff) | ((device >>> 12) & 0xfff00);
-  for (const line of ownMappings()) {
+  const maps = os === "linux" ? kernelText("/proc/self/maps") ?? "" : "";
+  for (const line of maps.split("\n")) {
     const field = LINE.exec(line)?.groups;
     if (field === undefined || BigInt(field.inode!) !== inode) continue;
     if (parseInt(field.major!, 16) !== major || parseInt(field.minor!, 16) !== minor) continue;
@@ -46,22 +49,4 @@ export function isMapped(device: number, inode: bigint, from: bigint, to: bigint
     if (start < to && end > from) return true;
   }
   return false;
-}
-
-/** The lines of /proc/self/maps. */
-function ownMappings(): string[] {
-  if (os !== "linux") return [];
-  const path = new TextEncoder().encode("/proc/self/maps\0");
-  const fd = libc.open(path, (posix.O_RDONLY | posix.O_CLOEXEC) >>> 0, 0);
-  if (fd === -1) return [];
-  const decoder = new TextDecoder();
-  const part = new Uint8Array(new ArrayBuffer(1 << 16));
-  let text = "";
-  for (;;) {
-    const got = libc.read(fd, part, part.length);
-    if (got <= 0) break;
-    text += decoder.decode(part.subarray(0, got), { stream: true });
-  }
-  libc.close(fd);
-  return text.split("\n");
 }

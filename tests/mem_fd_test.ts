@@ -426,6 +426,24 @@ test("I13 truncate never takes a page away that this process maps, through any h
   memory.truncate(0);
 });
 
+test("I16 without a descriptor left, what is mapped is not guessed: truncate fails with EMFILE", async () => {
+  const { stdout, stderr } = await spawnScript(`
+    import { EventFD, MappedRegion, MemFD } from "@fdloop/fdloop";
+    import { execFileSync } from "node:child_process";
+    import process from "node:process";
+    using memory = MemFD.create("mapped");
+    memory.truncate(8192);
+    using region = MappedRegion.map(memory);
+    execFileSync("prlimit", ["--pid", String(process.pid), "--nofile=256"]);
+    const held = [];
+    const codeOf = (call) => { try { return call() ?? "none"; } catch (error) { return error.code; } };
+    while (codeOf(() => held.push(EventFD.create())) !== "EMFILE");
+    const full = codeOf(() => memory.truncate(0));
+    for (const one of held) one.close();
+    console.log(full, memory.size);`);
+  assertEquals([stdout, stderr], ["EMFILE 8192\n", ""]);
+});
+
 test.if(kernelAtLeast(6, 3), "MFD_EXEC is Linux 6.3", "I14 exec: on, off and sealed", () => {
   using executable = MemFD.create("exec", { exec: true, sealing: true });
   using data = MemFD.create("data", { exec: false });
