@@ -1,5 +1,5 @@
 /**
- * Any descriptor: reading, writing, duplicating, and its two flags.
+ * Any descriptor: reading, writing, duplicating, its two flags, and what files have beyond that.
  *
  * Kernel: every POSIX system. F_DUPFD_CLOEXEC is Linux 2.6.24.
  *
@@ -11,12 +11,21 @@ import { check, libc } from "../ffi/libc.ts";
 import type { Cell } from "./cell.ts";
 import { Descriptor, OWNED, sharedCell, type SharedDescriptor } from "./descriptor.ts";
 import { isCloexec, isNonblock, setCloexec, setNonblock } from "./descriptor_flags.ts";
+import {
+  fileOffset,
+  fileStatus,
+  preadInto,
+  pwriteFrom,
+  sizeNumber,
+  truncateTo,
+} from "./file_io.ts";
 import type { ReadWriter } from "./interfaces.ts";
 import { control, readInto, writeFrom } from "./io.ts";
-import { descriptorNumber, flag, memory } from "./validate.ts";
+import { bytes, descriptorNumber, flag, memory } from "./validate.ts";
 
 /**
- * A file descriptor of any kind: `read(2)`, `write(2)`, `fcntl(2)` and `close(2)`, with ownership.
+ * A file descriptor of any kind: `read(2)`, `write(2)`, `fcntl(2)` and `close(2)`, with ownership, and
+ * for files `pread(2)`, `pwrite(2)` and `ftruncate(2)`.
  *
  * The more special handles of this library know more about their descriptor; use `FD` for pipes,
  * sockets, files and numbers that come from elsewhere.
@@ -134,6 +143,87 @@ export class FD extends Descriptor implements ReadWriter {
    */
   write(buffer: ArrayBufferView): number | null {
     return writeFrom(this, memory(buffer, "FD.write: the buffer"));
+  }
+
+  /**
+   * Reads at an offset of its own and leaves the file's where it is: `pread(2)`. Answers the number of
+   * bytes, 0 at and beyond the end, and null when it would block, of which files know nothing. Nothing
+   * is allocated for an offset under 4 GiB.
+   *
+   * @param buffer takes at most as many bytes as it has
+   * @param offset from 0 to 2⁵³ − 1 as a number, to 2⁶³ − 1 as a bigint
+   * @throws {TypeError} when the buffer is no typed array or DataView, or the offset no number
+   * @throws {RangeError} when the offset is out of range
+   * @throws {ClosedError} when the handle is closed
+   * @throws {SyscallError} ESPIPE, for what has no offsets, such as pipes and sockets; EINVAL, when the
+   *   offset and the buffer's length exceed 2⁶³ − 1 together
+   *
+   * @example
+   * ```ts
+   * import { FD } from "@fdloop/fdloop";
+   * import { closeSync, openSync } from "node:fs";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const number = openSync("/proc/self/exe", "r");
+   * using program = FD.duplicate(number);
+   * closeSync(number);
+   * const buffer = new Uint8Array(3);
+   * assertEquals(program.pread(buffer, 1), 3);
+   * assertEquals(new TextDecoder().decode(buffer), "ELF");
+   * ```
+   */
+  pread(buffer: ArrayBufferView, offset: number | bigint): number | null {
+    const view = bytes(buffer, "FD.pread: the buffer");
+    return preadInto(this, view, fileOffset(offset, "FD.pread: the offset"));
+  }
+
+  /**
+   * Writes at an offset of its own and leaves the file's where it is: `pwrite(2)`. It makes a file
+   * longer where it must, with zeros in between. Answers how many bytes were taken, and null when it
+   * would block, of which files know nothing. Nothing is allocated for an offset under 4 GiB.
+   *
+   * Linux appends to a file that was opened with `O_APPEND`, whatever the offset is.
+   *
+   * @param buffer the bytes
+   * @param offset from 0 to 2⁵³ − 1 as a number, to 2⁶³ − 1 as a bigint
+   * @throws {TypeError} when the buffer is no typed array or DataView, or the offset no number
+   * @throws {RangeError} when the offset is out of range
+   * @throws {ClosedError} when the handle is closed
+   * @throws {SyscallError} ESPIPE, for what has no offsets, such as pipes and sockets; EFBIG, beyond
+   *   what the file system allows; EINVAL, when the offset and the buffer's length exceed 2⁶³ − 1
+   *   together; ENOSPC, EDQUOT
+   */
+  pwrite(buffer: ArrayBufferView, offset: number | bigint): number | null {
+    const view = bytes(buffer, "FD.pwrite: the buffer");
+    return pwriteFrom(this, view, fileOffset(offset, "FD.pwrite: the offset"));
+  }
+
+  /**
+   * The size of a file in bytes: `fstat(2)`. 0 for what has none, such as pipes, sockets and devices;
+   * a bigint only where a number would not be exact, beyond 2⁵³ − 1.
+   *
+   * @throws {ClosedError} when the handle is closed
+   */
+  get size(): number | bigint {
+    return sizeNumber(fileStatus(this).size);
+  }
+
+  /**
+   * Sets the size of a file: `ftruncate(2)`. What is added reads as zeros and takes no room until it
+   * is written.
+   *
+   * It is not made shorter than what this process maps of it: see {@link MemFD.truncate}.
+   *
+   * @param size from 0 to 2⁵³ − 1 as a number, to 2⁶³ − 1 as a bigint
+   * @throws {TypeError} when the size is no number
+   * @throws {RangeError} when it is out of range, or this process maps what would go
+   * @throws {ClosedError} when the handle is closed
+   * @throws {SyscallError} EINVAL, for what is no file, or not open for writing; EFBIG, beyond what the
+   *   file system allows; EMFILE, ENFILE, when there is no descriptor left to look up what is mapped
+   */
+  truncate(size: number | bigint): void {
+    const what = "FD.truncate: the size";
+    truncateTo(this, fileOffset(size, what), what);
   }
 
   /**

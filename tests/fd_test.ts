@@ -5,6 +5,9 @@ import { libc } from "../ffi/libc.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { ClosedError } from "../handles/closed_error.ts";
 import { FD } from "../handles/fd.ts";
+import { MappedRegion } from "../handles/mapped_region.ts";
+import { MemFD } from "../handles/mem_fd.ts";
+import { pageSize } from "../handles/own_mappings.ts";
 import { pipe } from "../handles/pipe.ts";
 import { spawnScript, tempDir, test } from "./support.ts";
 
@@ -146,6 +149,10 @@ test("iofd: after close every method of FD says so", () => {
   const calls: (() => unknown)[] = [
     () => reader.read(new Uint8Array(1)),
     () => reader.write(new Uint8Array(1)),
+    () => reader.pread(new Uint8Array(1), 0),
+    () => reader.pwrite(new Uint8Array(1), 0),
+    () => reader.size,
+    () => reader.truncate(0),
     () => reader.dup(),
     () => reader.nonblock,
     () => reader.cloexec,
@@ -251,4 +258,81 @@ test("I01 a regular file: offset, end, and what was written", () => {
   assertEquals([file.read(buffer), file.read(buffer)], [3, 0]);
   assertEquals(file.write(new TextEncoder().encode("def")), 3);
   assertEquals(readFileSync(path, "utf8"), "abcdef");
+});
+
+test("I01 a file's positions: pread and pwrite leave the offset, on both sides of 4 GiB", () => {
+  using dir = tempDir();
+  writeFileSync(`${dir.path}/file`, "abcdef");
+  using file = FD.adopt(open(`${dir.path}/file`, posix.O_RDWR));
+  const buffer = new Uint8Array(4);
+  assertEquals([file.pread(buffer, 1), text(buffer)], [4, "bcde"]);
+  assertEquals([file.pread(buffer, 6), file.pread(buffer, 2 ** 52), file.size], [0, 0, 6]);
+  assertEquals([file.pwrite(new DataView(buffer.buffer, 1, 2), 4), file.size], [2, 6]);
+  assertEquals([file.read(buffer), text(buffer)], [4, "abcd"], "the offset is still 0");
+  for (const [index, offset] of [2 ** 32 - 1, 2 ** 32, 2n ** 40n].entries()) {
+    assertEquals(file.pwrite(new Uint8Array([index + 1]), offset), 1);
+    assertEquals([file.pread(buffer.subarray(0, 1), BigInt(offset)), buffer[0]], [1, index + 1]);
+    assertEquals(file.size, Number(offset) + 1);
+  }
+  const empty = new Uint8Array(0);
+  assertEquals([file.pread(empty, 0), file.pwrite(empty, 0)], [0, 0]);
+});
+
+test("I01 a file's size: longer with zeros, shorter, and kept where it is mapped", () => {
+  using dir = tempDir();
+  writeFileSync(`${dir.path}/file`, "abcdef");
+  using file = FD.adopt(open(`${dir.path}/file`, posix.O_RDWR));
+  file.truncate(2);
+  file.truncate(4n);
+  assertEquals([file.size, readFileSync(`${dir.path}/file`, "utf8")], [4, "ab\0\0"]);
+  using memory = MemFD.create("mapped");
+  memory.truncate(3 * pageSize());
+  using region = MappedRegion.map(memory, { length: 2 * pageSize() });
+  using again = FD.duplicate(memory.raw);
+  again.truncate(2 * pageSize());
+  assertThrows(() => again.truncate(pageSize()), RangeError, "FD.truncate: the size");
+  assertEquals([again.size, region.length], [2 * pageSize(), 2 * pageSize()]);
+  region.unmap();
+  again.truncate(0);
+  assertEquals(memory.size, 0);
+});
+
+test("I16 what is no file has no positions, and no size of its own", () => {
+  using ends = pipe();
+  ends.writer.write(new Uint8Array(5));
+  assertEquals([ends.reader.size, ends.writer.size], [0, 0]);
+  const calls: [string, string, () => unknown][] = [
+    ["pread", "ESPIPE", () => ends.reader.pread(new Uint8Array(1), 0)],
+    ["pwrite", "ESPIPE", () => ends.writer.pwrite(new Uint8Array(1), 0)],
+    ["ftruncate", "EINVAL", () => ends.writer.truncate(0)],
+  ];
+  for (const [syscall, code, call] of calls) {
+    const error = assertThrows(call, SyscallError);
+    assertEquals([error.syscall, error.code], [syscall, code]);
+  }
+  using dir = tempDir();
+  writeFileSync(`${dir.path}/file`, "abc");
+  using readOnly = FD.adopt(open(`${dir.path}/file`));
+  assertThrows(() => readOnly.truncate(0), SyscallError, "EINVAL");
+  assertThrows(() => readOnly.pwrite(new Uint8Array(1), 0), SyscallError, "EBADF");
+});
+
+test("X03 positions and sizes of another type or out of range are refused before the call", () => {
+  using dir = tempDir();
+  writeFileSync(`${dir.path}/file`, "abc");
+  using file = FD.adopt(open(`${dir.path}/file`, posix.O_RDWR));
+  const buffer = new Uint8Array(1);
+  for (const bad of [undefined, null, "0", {}, true] as never[]) {
+    assertThrows(() => file.pread(buffer, bad), TypeError, "FD.pread: the offset");
+    assertThrows(() => file.pwrite(buffer, bad), TypeError, "FD.pwrite: the offset");
+    assertThrows(() => file.truncate(bad), TypeError, "FD.truncate: the size");
+    assertThrows(() => file.pread(bad, 0), TypeError, "FD.pread: the buffer");
+    assertThrows(() => file.pwrite(bad, 0), TypeError, "FD.pwrite: the buffer");
+  }
+  for (const bad of [-1, 0.5, NaN, 2 ** 53, -1n, 2n ** 63n]) {
+    assertThrows(() => file.pread(buffer, bad), RangeError, "FD.pread: the offset");
+    assertThrows(() => file.pwrite(buffer, bad), RangeError, "FD.pwrite: the offset");
+    assertThrows(() => file.truncate(bad), RangeError, "FD.truncate: the size");
+  }
+  assertEquals(file.size, 3);
 });

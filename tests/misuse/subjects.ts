@@ -19,6 +19,7 @@ import type { Descriptor } from "../../handles/descriptor.ts";
 import { Epoll } from "../../handles/epoll.ts";
 import { EPOLL, EpollEvents } from "../../handles/epoll_events.ts";
 import { EventFD } from "../../handles/event_fd.ts";
+import { FD } from "../../handles/fd.ts";
 import { MappedRegion } from "../../handles/mapped_region.ts";
 import { MemFD } from "../../handles/mem_fd.ts";
 import { PidFD } from "../../handles/pid_fd.ts";
@@ -87,11 +88,9 @@ function shared(make: (scope: Scope) => object): Arguments {
 
 const bytes: Arguments = () => [new Uint8Array(8)];
 
-/** A socket with something to read, that can be written to. */
+/** A file, for which every member works; nobody has to remove it. */
 function makeFD(scope: Scope): object {
-  const { left, right } = socketPair();
-  scope.keep(right).write(new Uint8Array(64));
-  return left;
+  return FD.duplicate(scope.keep(makeMemory(scope)).raw);
 }
 
 /** On a clock for which every option is good. */
@@ -253,6 +252,9 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
       "static from": shared(makeFD),
       read: bytes,
       write: bytes,
+      pread: () => [new Uint8Array(8), 0],
+      pwrite: () => [new Uint8Array(8), 0],
+      truncate: () => [16],
       dup: () => [10],
       setNonblock: () => [true],
       setCloexec: () => [true],
