@@ -24,9 +24,6 @@ import { arch, os } from "./platform.ts";
 
 /** Every column. Code uses {@link socket}; the table is for the test that proves it. */
 export const SOCKET_TABLE = {
-  // socket(2), <sys/socket.h>
-  SOCK_STREAM: [1, 1, 1, 1],
-
   // shutdown(2), <sys/socket.h>
   SHUT_RD: [0, 0, 0, 0],
   SHUT_WR: [1, 1, 1, 1],

@@ -174,6 +174,11 @@ for (const of of new Set(ALL_HEADERS.map((set) => set.column))) {
   test.if(sets.length > 0, reason, `oracle: all of ${of} is proven`, () => everyRow(of, sets));
 }
 
+test("oracle: no constant stands in two tables", () => {
+  const rows = claimsOf("linux-x64").map(({ row }) => row).filter((row) => !row.includes("."));
+  assertEquals(rows.filter((row, at) => rows.indexOf(row) !== at), []);
+});
+
 const [libc] = ALL_HEADERS;
 const canRun = libc?.runs === true && isHere(libc) && os === "linux";
 
