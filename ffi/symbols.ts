@@ -80,6 +80,12 @@ export const POSIX = {
   readlink: ["i32", "buf", "buf", "u32"],
   // int open(const char *path, int flags, ... /* mode_t mode */);
   open: ["i32", "buf", "i32", "u32"],
+  // int unlink(const char *path);
+  unlink: ["i32", "buf"],
+  // int chmod(const char *path, mode_t mode);
+  chmod: ["i32", "buf", "u32"],
+  // int fchmod(int fd, mode_t mode);
+  fchmod: ["i32", "i32", "u32"],
   // pid_t getpid(void);
   getpid: ["i32"],
   // uid_t getuid(void);
@@ -203,12 +209,6 @@ export const SOCKET = {
   recvmsg: ["i32", "i32", "buf", "i32"],
   // void *memmove(void *dest, const void *src, size_t n);  with n = 0: where a buffer lies, for msghdr
   memmove: ["usize", "buf", "buf", "usize"],
-  // int unlink(const char *path);  of a Unix socket's file
-  unlink: ["i32", "buf"],
-  // int chmod(const char *path, mode_t mode);  of a Unix socket's file
-  chmod: ["i32", "buf", "u32"],
-  // int fchmod(int fd, mode_t mode);  of a Unix socket that has no file yet
-  fchmod: ["i32", "i32", "u32"],
 } as const;
 
 /** Every call of the floor. */
