@@ -142,7 +142,9 @@ export function signalNumber(signal: string | number): number {
   if (typeof signal === "number") {
     if (Number.isInteger(signal) && signal >= 1 && signal < limits.NSIG) return signal;
     throw new RangeError(
-      `signal ${signal} does not exist: signals are whole numbers from 1 to ${limits.NSIG - 1}`,
+      Number.isNaN(limits.NSIG)
+        ? `signal ${signal} is not known: fdloop knows the signals of Linux, macOS and FreeBSD`
+        : `signal ${signal} does not exist: signals are whole numbers from 1 to ${limits.NSIG - 1}`,
     );
   }
   if (typeof signal !== "string") {

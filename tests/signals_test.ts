@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { os } from "../ffi/platform.ts";
 import { SIGNAL_TABLE, signalName, signalNumber } from "../ffi/signals.ts";
-import { hasCommand, test } from "./support.ts";
+import { hasCommand, root, spawnScript, test } from "./support.ts";
 
 const onLinux = os === "linux";
 
@@ -69,4 +69,23 @@ test("signals: what is no signal is refused in words", () => {
   for (const value of [undefined, null, 15n, {}, [15], Symbol("SIGTERM"), true]) {
     assertThrows(() => signalNumber(value as string), TypeError, 'a name such as "SIGTERM"');
   }
+});
+
+test("signals: on a system that no table knows, every number is refused in words", async () => {
+  const { stdout, stderr } = await spawnScript(`
+    import process from "node:process";
+    delete globalThis.Deno;
+    process.getBuiltinModule = undefined; // by which Bun is recognised
+    const { signalName, signalNumber } = await import("${root}ffi/signals.ts");
+    for (const signal of [15, 0, "SIGTERM"]) {
+      try { console.log(signalNumber(signal)); } catch (error) { console.log(error.message); }
+    }
+    console.log(signalName(15));`);
+  assertEquals(stderr, "");
+  assertEquals(stdout.trim().split("\n"), [
+    "signal 15 is not known: fdloop knows the signals of Linux, macOS and FreeBSD",
+    "signal 0 is not known: fdloop knows the signals of Linux, macOS and FreeBSD",
+    'signal "SIGTERM" does not exist on this system: names are such as "SIGTERM" and "SIGUSR1"',
+    "signal 15",
+  ]);
 });
