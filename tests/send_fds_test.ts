@@ -268,27 +268,20 @@ test("C30 a pidfd that an adopted socket is set to receive is closed, not left",
 
 test("C30 the limit of descriptors is met: what fits arrives, and the rest is lost and said so", async () => {
   const { stdout, stderr } = await spawnScript(`
-    import fs from "node:fs";
-    import { backend } from "${root}ffi/platform.ts";
     import { EventFD } from "${root}handles/event_fd.ts";
     import { socketPair } from "${root}handles/pipe.ts";
     import { recvFds, sendFds } from "${root}handles/send_fds.ts";
-    const numbers = () => fs.readdirSync("/proc/self/fd").map(Number);
+    import { leaveRoom, openNumbers } from "${root}tests/descriptor_limit.ts";
     const pair = socketPair();
     const counter = EventFD.create();
     recvFds(pair.right, new Uint8Array(1), 1); // binds what it calls
     sendFds(pair.left, Array(9).fill(counter), new Uint8Array(1));
-    const before = numbers();
-    let free = 0, limit = 0;
-    for (; free < 4; limit++) if (!before.includes(limit)) free++;
-    const values = new BigUint64Array(new ArrayBuffer(16));
-    backend.bind("getrlimit", ["i32", "i32", "buf"])(7, values);
-    values[0] = BigInt(limit);
-    if (backend.bind("setrlimit", ["i32", "i32", "buf"])(7, values) !== 0) throw new Error("limit");
+    const before = openNumbers();
+    leaveRoom(4);
     const { descriptors, truncated } = recvFds(pair.right, new Uint8Array(1), 9);
     const got = descriptors.length;
     for (const each of descriptors) each.close();
-    console.log(got > 0 && got < 9, truncated, numbers().length - before.length);`);
+    console.log(got > 0 && got < 9, truncated, openNumbers().length - before.length);`);
   assertEquals(stdout.trim(), "true true 0", stderr);
 });
 

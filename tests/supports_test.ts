@@ -60,10 +60,8 @@ async function printed(script: string): Promise<unknown> {
   const { code, stdout, stderr } = await spawnScript(`
     import { errno, libc } from "${root}ffi/libc.ts";
     import { supports } from "${root}ffi/supports.ts";
-    import { check } from "${root}ffi/libc.ts";
     import { backend } from "${root}ffi/platform.ts";
     libc.getpid();
-    const bind = (name, ...words) => backend.bind(name, ["i32", ...words]);
     ${script}
   `);
   assertEquals([code, stderr], [0, ""]);
@@ -73,7 +71,7 @@ async function printed(script: string): Promise<unknown> {
 test("C34 what is not there is false: calls that the kernel does not know", async () => {
   // A call of a number that no call has is what every call is to a kernel that is too old.
   const script = `
-    const syscall = bind("syscall", "i32");
+    const syscall = backend.bind("syscall", ["i32", "i32"]);
     const names = ["epoll_pwait2", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "close_range"];
     for (const name of [...names, "memfd_create", "eventfd"]) libc[name] = () => syscall(100_000);
     const asked = ["epoll_pwait2", "pidfd_open", "PIDFD_THREAD", "pidfd_send_signal", "pidfd_getfd",
@@ -101,14 +99,13 @@ test("C34 what is not there is false: flags that the kernel does not know, and m
 
 test("C34 without a descriptor left nothing is found out, and nothing is remembered", async () => {
   const script = `
-    const setrlimit = bind("setrlimit", "i32", "buf");
-    const limit = (most) => check("setrlimit", setrlimit(7, new BigUint64Array([most, 4096n])));
-    limit(3n);
+    import { limitDescriptors } from "${root}tests/descriptor_limit.ts";
+    limitDescriptors(3);
     const outcomes = ["epoll", "eventfd", "timerfd", "signalfd", "memfd_create", "PIDFD_GET_INFO"]
       .map((feature) => {
         try { return supports(feature); } catch (error) { return error.name + " " + error.code; }
       });
-    limit(4096n);
+    limitDescriptors(4096);
     console.log(JSON.stringify([...new Set(outcomes), supports("epoll"), supports("eventfd")]));
   `;
   assertEquals(await printed(script), ["SyscallError EMFILE", true, true]);

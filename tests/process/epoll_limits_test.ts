@@ -12,20 +12,10 @@ const IMPORTS = `
   import { EPOLL, EpollEvents } from "${root}handles/epoll_events.ts";
   import { EventFD } from "${root}handles/event_fd.ts";
   import { pipe } from "${root}handles/pipe.ts";
+  import { leaveRoom, openNumbers } from "${root}tests/descriptor_limit.ts";
   const events = new EpollEvents(4);
   const name = (call) => {
     try { return String(call()); } catch (error) { return error.code ?? error.name; }
-  };
-  const openCount = () => fs.readdirSync("/proc/self/fd").length;
-  /** Leaves room for so many more descriptors. */
-  const limit = (more) => {
-    const numbers = fs.readdirSync("/proc/self/fd").map(Number);
-    const RLIMIT_NOFILE = 7;
-    const values = new BigUint64Array(new ArrayBuffer(16));
-    let free = 0, soft = 0;
-    for (; free < more; soft++) if (!numbers.includes(soft)) free++;
-    values.set([BigInt(soft), 100_000n]);
-    return backend.bind("setrlimit", ["i32", "i32", "buf"])(RLIMIT_NOFILE, values);
   };`;
 
 /** The lines that a script prints, which must end well. */
@@ -41,7 +31,7 @@ test("I16 no descriptor left: create, adopt and share say EMFILE, and what is th
     const number = libc.epoll_create1(0);
     const counter = EventFD.create({ initial: 1 });
     const kept = [];
-    limit(3);
+    leaveRoom(3);
     for (let each = name(() => kept.push(Epoll.create())); each !== "EMFILE";) {
       each = name(() => kept.push(Epoll.create()));
     }
@@ -58,15 +48,15 @@ test("I16 no descriptor left: create, adopt and share say EMFILE, and what is th
 test("mio: poll_closes_fd, 2000 sets made, shared and closed under a low limit leave nothing", async () => {
   const printed = await lines(`
     const ends = pipe();
-    const before = openCount();
-    limit(8);
+    const before = openNumbers().length;
+    leaveRoom(8);
     for (let round = 0; round < 2000; round++) {
       const set = Epoll.create();
       set.add(ends.reader, EPOLL.IN);
       if (round % 2 === 0) set.share();
       set.close();
     }
-    console.log(openCount() === before);`);
+    console.log(openNumbers().length === before);`);
   assertEquals(printed, ["true"]);
 });
 

@@ -5,13 +5,11 @@ import { root, spawnScript, test } from "../support.ts";
 
 test("C02 no descriptor left for the timer of a limit: EMFILE, and the connection is not half there", async () => {
   const { code, stdout, stderr } = await spawnScript(`
-    import { backend } from "${root}ffi/platform.ts";
     import { FD } from "${root}handles/fd.ts";
     import { socketPair } from "${root}handles/pipe.ts";
     import { Loop } from "${root}loop/loop.ts";
-    const RLIMIT_NOFILE = 7;
-    const limit = new BigUint64Array([500n, 500n]);
-    backend.bind("setrlimit", ["i32", "i32", "buf"])(RLIMIT_NOFILE, limit);
+    import { limitDescriptors } from "${root}tests/descriptor_limit.ts";
+    limitDescriptors(500);
     const loop = Loop.create();
     const pair = socketPair();
     const spare = [];

@@ -7,25 +7,14 @@ import { root, spawnScript, test } from "../support.ts";
 
 const IMPORTS = `
   import fs from "node:fs";
-  import { backend } from "${root}ffi/platform.ts";
   import { libc } from "${root}ffi/libc.ts";
   import { Epoll } from "${root}handles/epoll.ts";
   import { EPOLL, EpollEvents } from "${root}handles/epoll_events.ts";
   import { sendFds } from "${root}handles/send_fds.ts";
   import { Socket } from "${root}handles/socket.ts";
+  import { leaveRoom, limitDescriptors, openNumbers } from "${root}tests/descriptor_limit.ts";
   const name = (call) => {
     try { return String(call()); } catch (error) { return error.code ?? error.name; }
-  };
-  const numbers = () => fs.readdirSync("/proc/self/fd").map(Number);
-  /** Leaves room for so many more descriptors, the folder's own among them. */
-  const limit = (more) => {
-    const open = numbers();
-    const values = new BigUint64Array(new ArrayBuffer(16));
-    backend.bind("getrlimit", ["i32", "i32", "buf"])(7, values);
-    let [free, soft] = [0, 0];
-    for (; free < more; soft++) if (!open.includes(soft)) free++;
-    values[0] = BigInt(soft);
-    if (backend.bind("setrlimit", ["i32", "i32", "buf"])(7, values) !== 0) throw new Error("limit");
   };`;
 
 /** The lines that a script prints, which must end well. */
@@ -43,7 +32,7 @@ test("C21 no descriptor left: the connection waits, the listener stays readable,
     set.add(listener, EPOLL.IN);
     const events = new EpollEvents(4);
     const kept = [];
-    limit(8);
+    leaveRoom(8);
     while (name(() => kept.push(Socket.bind("unix:"))) !== "EMFILE");
     console.log(name(() => listener.accept()), name(() => listener.accept()), set.wait(events, 0));
     console.log(client.error, name(() => Socket.listen("unix:")), name(() => Socket.duplicate(client.raw)));
@@ -57,8 +46,8 @@ test("C21 no descriptor left: the connection waits, the listener stays readable,
 test("C21 2000 connections made and closed under a low limit leave nothing", async () => {
   const printed = await lines(`
     const listener = Socket.listen("unix:");
-    const before = numbers().length;
-    limit(8);
+    const before = openNumbers().length;
+    leaveRoom(8);
     for (let round = 0; round < 2000; round++) {
       const client = Socket.connect(listener.localAddress);
       const server = listener.accept();
@@ -66,7 +55,7 @@ test("C21 2000 connections made and closed under a low limit leave nothing", asy
       server.close();
       client.close();
     }
-    console.log(numbers().length === before);`);
+    console.log(openNumbers().length === before);`);
   assertEquals(printed, ["true"]);
 });
 
@@ -99,8 +88,7 @@ test.if(
   "C36 numbers above 65,535 are sockets like others",
   async () => {
     const printed = await lines(`
-      const values = new BigUint64Array(new ArrayBuffer(16)).fill(70_001n);
-      if (backend.bind("setrlimit", ["i32", "i32", "buf"])(7, values) !== 0) throw new Error("limit");
+      limitDescriptors(70_001);
       const listener = Socket.listen("127.0.0.1:0");
       const client = Socket.connect(listener.localAddress, { blocking: true });
       const server = listener.accept();
