@@ -96,7 +96,7 @@ export abstract class LoopBase {
   ): Watch | AsyncIterableIterator<Readiness> {
     const bits = interestBits(interest, "Loop.watch");
     this.#core.checkOpen();
-    if (typeof then === "function") return new Watch(this.#core, target, bits, then);
+    if (typeof then === "function") return new Watch(OWNED, this.#core, target, bits, then);
     const { signal } = checkOptions(then, "Loop.watch: the callback, or else the options");
     abortSignal(signal, "Loop.watch: signal");
     return reports(this.#core, target, bits, signal, "Loop.watch");

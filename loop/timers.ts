@@ -4,6 +4,7 @@
  * @module
  */
 
+import { OWNED } from "../handles/descriptor.ts";
 import { type Duration, toMilliseconds } from "../handles/duration.ts";
 import { shown } from "../handles/validate.ts";
 import type { Poller } from "./poller.ts";
@@ -41,7 +42,8 @@ export class LoopTimer implements Disposable {
   readonly #entry: Entry;
 
   /** Timers are made by `Loop.setTimer` and `Loop.setInterval`. */
-  constructor(timers: Timers, entry: Entry) {
+  constructor(key: symbol, timers: Timers, entry: Entry) {
+    if (key !== OWNED) throw new TypeError("new LoopTimer() is not possible: call Loop.setTimer()");
     this.#timers = timers;
     this.#entry = entry;
   }
@@ -113,7 +115,7 @@ export class Timers {
   create(callback: (times: number) => void, delay: number, period: number): LoopTimer {
     const entry = { callback, period, deadline: 0, order: 0, position: ABSENT };
     this.set(entry, delay);
-    return new LoopTimer(this, entry);
+    return new LoopTimer(OWNED, this, entry);
   }
 
   /** Sets a timer for a time from now, in milliseconds. */

@@ -10,6 +10,7 @@
  */
 
 import { ClosedError } from "../handles/closed_error.ts";
+import { OWNED } from "../handles/descriptor.ts";
 import { EventFD, type SharedEventFD } from "../handles/event_fd.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 
@@ -92,7 +93,10 @@ export class LoopWaker {
   readonly #words: Int32Array;
   readonly #bell: EventFD;
 
-  private constructor(words: Int32Array, bell: EventFD) {
+  private constructor(key: symbol, words: Int32Array, bell: EventFD) {
+    if (key !== OWNED) {
+      throw new TypeError("new LoopWaker() is not possible: call LoopWaker.from()");
+    }
     this.#words = words;
     this.#bell = bell;
   }
@@ -106,7 +110,7 @@ export class LoopWaker {
     if (shared?.kind !== "LoopWaker" || !(shared.words instanceof SharedArrayBuffer)) {
       throw new TypeError("LoopWaker.from takes what Loop.shareWaker() returned");
     }
-    return new LoopWaker(new Int32Array(shared.words), EventFD.from(shared.bell));
+    return new LoopWaker(OWNED, new Int32Array(shared.words), EventFD.from(shared.bell));
   }
 
   /**

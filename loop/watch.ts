@@ -4,6 +4,7 @@
  * @module
  */
 
+import { OWNED } from "../handles/descriptor.ts";
 import type { Core } from "./core.ts";
 import { type Interest, interestBits, type Readiness, Report } from "./interest.ts";
 import { PRIORITY, READABLE, type Target, WRITABLE } from "./poller.ts";
@@ -34,7 +35,14 @@ export class Watch implements Disposable {
   readonly #source: Source;
 
   /** Watches are made by `Loop.watch`. */
-  constructor(core: Core, target: Target, interest: number, callback: (ready: Readiness) => void) {
+  constructor(
+    key: symbol,
+    core: Core,
+    target: Target,
+    interest: number,
+    callback: (ready: Readiness) => void,
+  ) {
+    if (key !== OWNED) throw new TypeError("new Watch() is not possible: call Loop.watch()");
     const ready = new Report();
     const report = (readiness: number): void => {
       ready.bits = readiness;

@@ -6,6 +6,9 @@ import { FD } from "../handles/fd.ts";
 import { pipe, socketPair } from "../handles/pipe.ts";
 import { Loop } from "../loop/loop.ts";
 import { LoopClosedError } from "../loop/loop_closed_error.ts";
+import { LoopTimer } from "../loop/timers.ts";
+import { LoopWaker } from "../loop/waker.ts";
+import { Watch } from "../loop/watch.ts";
 import { root, spawnScript, test, worker } from "./support.ts";
 import type { LoopWorker } from "./loop_worker.ts";
 
@@ -429,4 +432,14 @@ test("gVisor: a worker adds a ready descriptor to the set that a loop sleeps in"
   await loop.run();
   await signalled;
   assertEquals(counter.wait(), 1n);
+});
+
+test("X03 a watch, a timer and a waker are not made by their constructors", () => {
+  for (const [made, factory] of [[Watch, "Loop.watch"], [LoopTimer, "Loop.setTimer"]] as const) {
+    const construct = made as unknown as new (...args: unknown[]) => object;
+    assertThrows(() => new construct(), TypeError, factory);
+    assertThrows(() => new construct(Symbol("owned"), {}, {}), TypeError, factory);
+  }
+  const construct = LoopWaker as unknown as new (...args: unknown[]) => object;
+  assertThrows(() => new construct(new Int32Array(2), {}), TypeError, "LoopWaker.from");
 });

@@ -499,27 +499,24 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
   LoopTimer: {
     make: (scope) => scope.keep(Loop.create()).setTimer(1000, () => {}),
     refused: ["new"],
-    blunt: ["new"],
     valid: {
-      new: () => [{}, {}],
+      new: () => [Symbol("owned"), {}, {}],
       reset: () => [1000],
     },
   },
   LoopWaker: {
     make: (scope) => LoopWaker.from(scope.keep(Loop.create()).shareWaker()),
     refused: ["new"],
-    blunt: ["new"],
     valid: {
-      new: () => [new Int32Array(2), {}],
+      new: () => [Symbol("owned"), new Int32Array(2), {}],
       "static from": (scope) => [scope.keep(Loop.create()).shareWaker()],
     },
   },
   Watch: {
     make: watched,
     refused: ["new"],
-    blunt: ["new"],
     valid: {
-      new: () => [{}, {}],
+      new: () => [Symbol("owned"), {}, 0, 0, () => {}],
       modify: () => [{ readable: true, mode: "once" }],
     },
   },
