@@ -1,6 +1,6 @@
 /**
- * The kernel itself, for Bun and Deno: epoll, eventfd, timerfd, signalfd, pidfd, memfd and pipes as
- * safe, owned handles, and an event loop over them.
+ * The kernel itself, for Bun and Deno: epoll, eventfd, timerfd, signalfd, pidfd, memfd, pipes and
+ * sockets as safe, owned handles, an event loop over them, and the CPUs that its threads run on.
  *
  * libc is called directly, through `bun:ffi` or `Deno.dlopen`. Nothing is opened by the import.
  *
