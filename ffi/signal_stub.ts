@@ -40,7 +40,7 @@
  */
 
 import type { Arch } from "./backend.ts";
-import { SIGINFO } from "./siginfo.ts";
+import { structs } from "./structs.ts";
 
 /** The disposition "default", which is no address, as sigaction(2) has it on every system. */
 export const SIG_DFL = 0n;
@@ -52,10 +52,10 @@ export type StubLine = readonly [bytes: string, assembly: string];
 
 /** Where an order's siginfo_t, one of SI_QUEUE, has what it is about, in bytes. */
 export const ORDER = {
-  number: SIGINFO.si_pid,
-  nonce: SIGINFO.si_uid,
+  number: structs.siginfo_t.si_pid,
+  nonce: structs.siginfo_t.si_uid,
   /** 64 bits: the signals to block. */
-  block: SIGINFO.si_value,
+  block: structs.siginfo_t.si_value,
 } as const;
 
 /** How many records the ring holds. */
@@ -88,7 +88,7 @@ export const DATA = {
 export const ACKS: number = DATA.ring - DATA.acks;
 
 /** All of it: the code, its data and the ring. */
-export const STUB_BYTES: number = DATA_OFFSET + DATA.ring + RING_RECORDS * SIGINFO.size;
+export const STUB_BYTES: number = DATA_OFFSET + DATA.ring + RING_RECORDS * structs.siginfo_t.size;
 
 /** System V: sig in edi, info in rsi, context in rdx. syscall clobbers rax, rcx and r11 only. */
 const X64: readonly StubLine[] = [

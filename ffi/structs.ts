@@ -58,7 +58,8 @@ export const POSIX_STRUCTS = {
   sigset_t: {
     size: [128, 128, 4, 16],
   },
-  // si_value is a union of an int and a pointer; on Linux it shares its place with si_status.
+  // Which fields are filled depends on the signal: siginfoMember() tells. On Linux most of them lie in
+  // one union. si_value is an int or a pointer; si_band is reported as its low 32 bits.
   siginfo_t: {
     size: [128, 128, 104, 80],
     si_signo: ["i32", 0, 0, 0, 0],
@@ -69,6 +70,12 @@ export const POSIX_STRUCTS = {
     si_status: ["i32", 24, 24, 20, 20],
     si_value: ["mem", 24, 24, 32, 32],
     si_addr: ["ptr", 16, 16, 24, 24],
+    si_timerid: ["i32", 16, 16, null, 40],
+    si_overrun: ["i32", 20, 20, null, 44],
+    si_band: ["i64", 16, 16, 40, 40],
+    si_fd: ["i32", 24, 24, null, null],
+    si_utime: ["i64", 32, 32, null, null],
+    si_stime: ["i64", 40, 40, null, null],
   },
   // The struct of sigaction(3). The kernel's own, which only syscall(2) would take, is another.
   sigaction: {

@@ -6,22 +6,23 @@
  * @module
  */
 
-import { SIGINFO, type SiginfoMember, siginfoMember } from "../ffi/siginfo.ts";
+import { type SiginfoMember, siginfoMember } from "../ffi/siginfo.ts";
+import { structs } from "../ffi/structs.ts";
 import { SignalInfo } from "./signal_info.ts";
 import { integer } from "./validate.ts";
 
 /** The most records that one batch holds: more than any pipe does. */
 const MOST_RECORDS = 65536;
 
-const RECORD_WORDS = SIGINFO.size / 4;
+const RECORD_WORDS = structs.siginfo_t.size / 4;
 
 /** Where a record has its fields, in words of 32 bits. */
-const SIGNO = SIGINFO.si_signo / 4;
-const CODE = SIGINFO.si_code / 4;
-const PID = SIGINFO.si_pid / 4;
-const UID = SIGINFO.si_uid / 4;
-const STATUS = SIGINFO.si_status / 4;
-const VALUE = SIGINFO.si_value / 4;
+const SIGNO = structs.siginfo_t.si_signo / 4;
+const CODE = structs.siginfo_t.si_code / 4;
+const PID = structs.siginfo_t.si_pid / 4;
+const UID = structs.siginfo_t.si_uid / 4;
+const STATUS = structs.siginfo_t.si_status / 4;
+const VALUE = structs.siginfo_t.si_value / 4;
 
 /** The memory that read(2) is to fill. */
 export let batchMemory: (batch: SignalBatch) => Uint8Array<ArrayBuffer>;
@@ -67,7 +68,7 @@ export class SignalBatch {
    */
   constructor(capacity: number) {
     this.capacity = integer(capacity, "SignalBatch: the capacity", 1, MOST_RECORDS);
-    const memory = new ArrayBuffer(capacity * SIGINFO.size);
+    const memory = new ArrayBuffer(capacity * structs.siginfo_t.size);
     this.#bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory);
   }

@@ -10,7 +10,7 @@ import { linux } from "../ffi/const_linux.ts";
 import { posix } from "../ffi/const_posix.ts";
 import { check, libc } from "../ffi/libc.ts";
 import { os } from "../ffi/platform.ts";
-import { SIGINFO } from "../ffi/siginfo.ts";
+import { structs } from "../ffi/structs.ts";
 import { UnsupportedError } from "../ffi/unsupported.ts";
 import type { Cell } from "./cell.ts";
 import { ClosedError } from "./closed_error.ts";
@@ -219,7 +219,9 @@ export class SignalFD extends Descriptor implements Handle {
       if (length === 0) throw new ClosedError("SignalFD");
       this.#unchecked += count;
       // Fewer records than were read: one was a marker, which says that others did not fit.
-      if (this.#unchecked >= REFILL_EVERY || count * SIGINFO.size < length) this.#refill();
+      if (this.#unchecked >= REFILL_EVERY || count * structs.siginfo_t.size < length) {
+        this.#refill();
+      }
       if (count > 0) return count;
     }
   }

@@ -22,7 +22,7 @@
 import { posix } from "../ffi/const_posix.ts";
 import { check, libc } from "../ffi/libc.ts";
 import { startOf, threadIds } from "../ffi/proc.ts";
-import { SIGINFO } from "../ffi/siginfo.ts";
+import { structs } from "../ffi/structs.ts";
 import { SIG_DFL } from "../ffi/signal_stub.ts";
 import { signalName } from "../ffi/signals.ts";
 import { UnsupportedError } from "../ffi/unsupported.ts";
@@ -137,7 +137,7 @@ export class SignalGuard {
       const claim = this.#find(id);
       if (claim === undefined) return;
       new SignalPage(claim.page).takeSpilled((record) =>
-        libc.write(claim.fd, record, SIGINFO.size) === SIGINFO.size
+        libc.write(claim.fd, record, structs.siginfo_t.size) === structs.siginfo_t.size
       );
     });
   }

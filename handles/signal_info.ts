@@ -6,7 +6,8 @@
  * @module
  */
 
-import { SIGINFO, siginfoMember } from "../ffi/siginfo.ts";
+import { siginfoMember } from "../ffi/siginfo.ts";
+import { structs } from "../ffi/structs.ts";
 import { signalName } from "../ffi/signals.ts";
 import { integer, shown } from "./validate.ts";
 
@@ -89,36 +90,36 @@ export class SignalInfo {
     if (!(record instanceof DataView)) {
       throw new TypeError(`SignalInfo: the record must be a DataView, got ${shown(record)}`);
     }
-    const most = record.byteLength - SIGINFO.size;
+    const most = record.byteLength - structs.siginfo_t.size;
     if (most < 0) {
       throw new RangeError(
-        `SignalInfo: a siginfo_t has ${SIGINFO.size} bytes, the view has ${record.byteLength}`,
+        `SignalInfo: a siginfo_t has ${structs.siginfo_t.size} bytes, the view has ${record.byteLength}`,
       );
     }
     integer(offset, "SignalInfo: the offset", 0, most);
     const i32 = (field: number): number => record.getInt32(offset + field, true);
     const u32 = (field: number): number => record.getUint32(offset + field, true);
     const u64 = (field: number): bigint => record.getBigUint64(offset + field, true);
-    this.signo = i32(SIGINFO.si_signo);
+    this.signo = i32(structs.siginfo_t.si_signo);
     this.name = signalName(this.signo);
-    this.errno = i32(SIGINFO.si_errno);
-    this.code = i32(SIGINFO.si_code);
+    this.errno = i32(structs.siginfo_t.si_errno);
+    this.code = i32(structs.siginfo_t.si_code);
     const member = siginfoMember(this.signo, this.code);
     const [timer, poll, child] = [member === "timer", member === "poll", member === "child"];
     const sent = !timer && !poll;
     const value = timer || member === "queue";
-    this.pid = sent ? u32(SIGINFO.si_pid) : 0;
-    this.uid = sent ? u32(SIGINFO.si_uid) : 0;
-    this.fd = poll ? i32(SIGINFO.si_fd) : 0;
-    this.tid = timer ? u32(SIGINFO.si_timerid) : 0;
-    this.band = poll ? u32(SIGINFO.si_band) : 0;
-    this.overrun = timer ? u32(SIGINFO.si_overrun) : 0;
+    this.pid = sent ? u32(structs.siginfo_t.si_pid) : 0;
+    this.uid = sent ? u32(structs.siginfo_t.si_uid) : 0;
+    this.fd = poll ? i32(structs.siginfo_t.si_fd) : 0;
+    this.tid = timer ? u32(structs.siginfo_t.si_timerid) : 0;
+    this.band = poll ? u32(structs.siginfo_t.si_band) : 0;
+    this.overrun = timer ? u32(structs.siginfo_t.si_overrun) : 0;
     this.trapno = 0;
-    this.status = child ? i32(SIGINFO.si_status) : 0;
-    this.int = value ? i32(SIGINFO.si_value) : 0;
-    this.ptr = value ? u64(SIGINFO.si_value) : 0n;
-    this.utime = child ? u64(SIGINFO.si_utime) : 0n;
-    this.stime = child ? u64(SIGINFO.si_stime) : 0n;
+    this.status = child ? i32(structs.siginfo_t.si_status) : 0;
+    this.int = value ? i32(structs.siginfo_t.si_value) : 0;
+    this.ptr = value ? u64(structs.siginfo_t.si_value) : 0n;
+    this.utime = child ? u64(structs.siginfo_t.si_utime) : 0n;
+    this.stime = child ? u64(structs.siginfo_t.si_stime) : 0n;
     this.addr = 0n;
     this.addrLsb = 0;
     this.syscall = 0;

@@ -10,7 +10,7 @@ import { posix } from "../ffi/const_posix.ts";
 import { check, libc } from "../ffi/libc.ts";
 import { arch } from "../ffi/platform.ts";
 import { memoryAt } from "../ffi/proc.ts";
-import { SIGINFO } from "../ffi/siginfo.ts";
+import { structs } from "../ffi/structs.ts";
 import {
   DATA,
   DATA_OFFSET,
@@ -105,10 +105,10 @@ export class SignalPage {
   takeSpilled(accept: (record: Uint8Array) => boolean): void {
     while (this.spilled) {
       const tail = this.#counters[1]!;
-      const place = DATA.ring + (tail % RING_RECORDS) * SIGINFO.size;
+      const place = DATA.ring + (tail % RING_RECORDS) * structs.siginfo_t.size;
       if (this.#get(place, 4).every((byte) => byte === 0)) return;
       Atomics.add(fence, 0, 1);
-      if (!accept(this.#get(place, SIGINFO.size))) return;
+      if (!accept(this.#get(place, structs.siginfo_t.size))) return;
       this.#put(place, Int32Array.of(0));
       Atomics.add(fence, 0, 1);
       this.#put(DATA.tail, Uint32Array.of(tail + 1));
@@ -117,10 +117,10 @@ export class SignalPage {
 
   /** Makes the siginfo_t of an order that this handler obeys: to block some signals, or none. */
   order(number: number, block: bigint): Uint8Array<ArrayBuffer> {
-    const info = new Uint8Array(new ArrayBuffer(SIGINFO.size));
+    const info = new Uint8Array(new ArrayBuffer(structs.siginfo_t.size));
     const view = new DataView(info.buffer);
     info.set(this.#get(DATA.nonce, 4), ORDER.nonce);
-    view.setInt32(SIGINFO.si_code, posix.SI_QUEUE, true);
+    view.setInt32(structs.siginfo_t.si_code, posix.SI_QUEUE, true);
     view.setInt32(ORDER.number, number, true);
     view.setBigUint64(ORDER.block, block, true);
     return info;

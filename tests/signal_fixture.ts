@@ -11,7 +11,6 @@ import { assertEquals } from "@std/assert";
 import { posix } from "../ffi/const_posix.ts";
 import { errnoNumber } from "../ffi/errno.ts";
 import { check, errno, libc } from "../ffi/libc.ts";
-import { SIGINFO } from "../ffi/siginfo.ts";
 import { structs } from "../ffi/structs.ts";
 import type { SignalFD } from "../handles/signal_fd.ts";
 import type { SignalInfo } from "../handles/signal_info.ts";
@@ -50,11 +49,11 @@ export function signalState(): SignalState {
 
 /** Queues a signal with a value, as sigqueue(3) does. Waits while the receiver's queue is full. */
 export function queueSignal(pid: number, signal: number, value: number): void {
-  const info = new Int32Array(new ArrayBuffer(SIGINFO.size));
-  info[SIGINFO.si_code / 4] = posix.SI_QUEUE;
-  info[SIGINFO.si_pid / 4] = process.pid;
-  info[SIGINFO.si_uid / 4] = libc.getuid();
-  info[SIGINFO.si_value / 4] = value;
+  const info = new Int32Array(new ArrayBuffer(structs.siginfo_t.size));
+  info[structs.siginfo_t.si_code / 4] = posix.SI_QUEUE;
+  info[structs.siginfo_t.si_pid / 4] = process.pid;
+  info[structs.siginfo_t.si_uid / 4] = libc.getuid();
+  info[structs.siginfo_t.si_value / 4] = value;
   while (libc.rt_sigqueueinfo(pid, signal, info) === -1) {
     assertEquals(errno(), errnoNumber("EAGAIN"), "rt_sigqueueinfo");
     libc.poll(null, 0, 1);

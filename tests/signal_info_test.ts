@@ -1,11 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { SIGINFO } from "../ffi/siginfo.ts";
+import { structs } from "../ffi/structs.ts";
 import { SignalInfo } from "../handles/signal_info.ts";
 import { test } from "./support.ts";
 
 /** The memory of a siginfo_t with these words of 32 bits. */
 function record(words: Readonly<Record<number, number>>): DataView {
-  const view = new DataView(new ArrayBuffer(SIGINFO.size));
+  const view = new DataView(new ArrayBuffer(structs.siginfo_t.size));
   for (const [word, value] of Object.entries(words)) view.setInt32(Number(word) * 4, value, true);
   return view;
 }
@@ -59,11 +59,14 @@ test("I08 SignalInfo is carried by structuredClone", () => {
 });
 
 test("I08 SignalInfo reads at an offset, and only a whole record", () => {
-  const three = new DataView(new ArrayBuffer(3 * SIGINFO.size));
-  three.setInt32(SIGINFO.size, 12, true);
-  assertEquals(new SignalInfo(three, SIGINFO.size).name, "SIGUSR2");
-  assertEquals(new SignalInfo(new DataView(three.buffer, 4, 256), SIGINFO.size - 4).signo, 12);
-  for (const bad of [-1, 2 * SIGINFO.size + 1, 1.5, NaN]) {
+  const three = new DataView(new ArrayBuffer(3 * structs.siginfo_t.size));
+  three.setInt32(structs.siginfo_t.size, 12, true);
+  assertEquals(new SignalInfo(three, structs.siginfo_t.size).name, "SIGUSR2");
+  assertEquals(
+    new SignalInfo(new DataView(three.buffer, 4, 256), structs.siginfo_t.size - 4).signo,
+    12,
+  );
+  for (const bad of [-1, 2 * structs.siginfo_t.size + 1, 1.5, NaN]) {
     assertThrows(() => new SignalInfo(three, bad), RangeError, "SignalInfo: the offset");
   }
   assertThrows(() => new SignalInfo(new DataView(new ArrayBuffer(127))), RangeError, "128 bytes");

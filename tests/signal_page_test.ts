@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { assert, assertEquals } from "@std/assert";
 import { libc } from "../ffi/libc.ts";
-import { SIGINFO } from "../ffi/siginfo.ts";
+import { structs } from "../ffi/structs.ts";
 import { DATA, DATA_OFFSET, ORDER, RING_RECORDS, STUB_BYTES } from "../ffi/signal_stub.ts";
 import { SignalPage } from "../handles/signal_page.ts";
 import { test } from "./support.ts";
@@ -19,14 +19,14 @@ function peek(page: SignalPage, place: number): number {
 
 /** A record with one value, at a place of the ring. */
 function spill(page: SignalPage, index: number, signo: number, value: number): void {
-  const record = new Int32Array(new ArrayBuffer(SIGINFO.size));
+  const record = new Int32Array(new ArrayBuffer(structs.siginfo_t.size));
   record[0] = signo;
-  record[SIGINFO.si_value / 4] = value;
-  poke(page, DATA.ring + (index % RING_RECORDS) * SIGINFO.size, record);
+  record[structs.siginfo_t.si_value / 4] = value;
+  poke(page, DATA.ring + (index % RING_RECORDS) * structs.siginfo_t.size, record);
 }
 
 const valueOf = (record: Uint8Array): number =>
-  new DataView(record.buffer).getInt32(SIGINFO.si_value, true);
+  new DataView(record.buffer).getInt32(structs.siginfo_t.si_value, true);
 
 /** Runs with a page of its own, and unmaps it: nothing was ever installed. */
 function withPage(use: (page: SignalPage) => void): void {
@@ -76,8 +76,8 @@ test("I09 SignalPage: the pipe, the signals, the process and a nonce that no use
 test("I09 SignalPage.order: a siginfo_t of SI_QUEUE with the nonce", () => {
   withPage((page) => {
     const order = new DataView(page.order(300, 0x8000_0000_0000_0002n).buffer);
-    assertEquals(order.byteLength, SIGINFO.size);
-    assertEquals(order.getInt32(SIGINFO.si_code, true), -1);
+    assertEquals(order.byteLength, structs.siginfo_t.size);
+    assertEquals(order.getInt32(structs.siginfo_t.si_code, true), -1);
     assertEquals(order.getInt32(ORDER.number, true), 300);
     assertEquals(order.getUint32(ORDER.nonce, true), peek(page, DATA.nonce));
     assertEquals(order.getBigUint64(ORDER.block, true), 0x8000_0000_0000_0002n);

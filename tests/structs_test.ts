@@ -28,7 +28,9 @@ const SIZES: Readonly<Record<string, number>> = {
 };
 
 /** Fields of unions, which share their place with others. */
-const SHARED = ["siginfo_t.si_value", "siginfo_t.si_addr"];
+const SHARED = ["value", "addr", "timerid", "overrun", "band", "fd"].map(
+  (field) => `siginfo_t.si_${field}`,
+);
 
 interface Place {
   readonly name: string;
