@@ -111,12 +111,7 @@ export abstract class Descriptor implements Disposable {
     };
     joinSet = (descriptor, set) => {
       if (descriptor.#cell !== null && !descriptor.#cell.attach(set.raw)) {
-        throw new RangeError(
-          `${
-            descriptor[Symbol.toStringTag]
-          } is in ${MOST_SETS} epoll sets already, the most that ` +
-            "a shared handle can be in: dup() it for the next one",
-        );
+        throw tooManySets(descriptor[Symbol.toStringTag]);
       }
       (descriptor.#sets ??= new Set()).add(set);
     };
@@ -243,7 +238,7 @@ export function sharedCell(shared: unknown, kind: string): Cell {
 
 function tooManySets(what: string): RangeError {
   return new RangeError(
-    `${what} is in more than ${MOST_SETS} epoll sets, the most that a shared handle can be in: ` +
+    `${what} cannot be in more than ${MOST_SETS} epoll sets while it is shared: ` +
       "dup() it for the next one",
   );
 }
