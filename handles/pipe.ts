@@ -11,6 +11,7 @@ import { posix } from "../ffi/const_posix.ts";
 import { check, libc } from "../ffi/libc.ts";
 import { os } from "../ffi/platform.ts";
 import { FD } from "./fd.ts";
+import { TYPES } from "./socket_options.ts";
 import { flag, oneOf, options as checkOptions } from "./validate.ts";
 
 /** What both ends of a pipe or of a socket pair are made with. */
@@ -99,16 +100,11 @@ export function socketPair(options: SocketPairOptions = {}): SocketPair {
     ["stream", "dgram", "seqpacket"],
     "socketPair: type",
   );
-  const kind = {
-    stream: posix.SOCK_STREAM,
-    dgram: posix.SOCK_DGRAM,
-    seqpacket: posix.SOCK_SEQPACKET,
-  }[type];
   const [left, right] = twoEnds(blocking, inherit, (numbers) => {
     const flags = os === "darwin"
       ? 0
       : (blocking ? 0 : posix.SOCK_NONBLOCK) | (inherit ? 0 : posix.SOCK_CLOEXEC);
-    return check("socketpair", libc.socketpair(posix.AF_UNIX, kind | flags, 0, numbers));
+    return check("socketpair", libc.socketpair(posix.AF_UNIX, TYPES[type] | flags, 0, numbers));
   });
   return { left, right, [Symbol.dispose]: () => closeBoth(left, right) };
 }
