@@ -29,6 +29,9 @@ export type Libc = { [Name in SymbolName]: Call<typeof SYMBOLS[Name]> };
 /** The C library. A call whose arguments were not validated is the caller's fault. */
 export const libc: Libc = lazily();
 
+/** What mmap(2) answers when it fails, `(void *) -1`, as a `usize` has it. */
+export const MAP_FAILED: bigint = 0xffff_ffff_ffff_ffffn;
+
 let readErrno: (() => number) | null = null;
 
 /**

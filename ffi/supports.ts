@@ -7,7 +7,7 @@
 import { linux } from "./const_linux.ts";
 import { posix } from "./const_posix.ts";
 import { errnoNumber } from "./errno.ts";
-import { errno, libc } from "./libc.ts";
+import { errno, libc, MAP_FAILED } from "./libc.ts";
 import { arch, os } from "./platform.ts";
 import { STUBS } from "./signal_stub.ts";
 import { structs } from "./structs.ts";
@@ -43,8 +43,6 @@ const SHORTAGES: readonly number[] = [
   errnoNumber("ENFILE"),
   errnoNumber("ENOMEM"),
 ];
-
-const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /** The largest page that a supported CPU can be set to. */
 const PAGE_BYTES = 65536n;

@@ -10,14 +10,11 @@
 
 import { posix } from "../ffi/const_posix.ts";
 import { errnoNumber } from "../ffi/errno.ts";
-import { errno, libc } from "../ffi/libc.ts";
+import { errno, libc, MAP_FAILED } from "../ffi/libc.ts";
 import { structs } from "../ffi/structs.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { UnsupportedError } from "../ffi/unsupported.ts";
 import { withRemedy } from "./remedy.ts";
-
-/** What mmap(2) answers when it fails: `(void *) -1`. */
-export const MAP_FAILED: bigint = 0xffff_ffff_ffff_ffffn;
 
 /** How much goes through the scratch memory at once: it stays in the second cache of any CPU. */
 const SCRATCH_BYTES = 1 << 16;

@@ -5,12 +5,11 @@
  */
 
 import { posix } from "../ffi/const_posix.ts";
-import { libc } from "../ffi/libc.ts";
+import { libc, MAP_FAILED } from "../ffi/libc.ts";
 import { os } from "../ffi/platform.ts";
 import { Descriptor } from "./descriptor.ts";
 import { fileOffset, type FileStatus, fileStatus } from "./file_io.ts";
 import { control } from "./io.ts";
-import { MAP_FAILED } from "./kernel_copy.ts";
 import { pageSize, roundUp } from "./own_mappings.ts";
 import { withRemedy } from "./remedy.ts";
 import { isSealed } from "./seals.ts";

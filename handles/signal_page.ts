@@ -7,7 +7,7 @@
  */
 
 import { posix } from "../ffi/const_posix.ts";
-import { check, libc } from "../ffi/libc.ts";
+import { check, libc, MAP_FAILED } from "../ffi/libc.ts";
 import { arch } from "../ffi/platform.ts";
 import { memoryAt } from "../ffi/proc.ts";
 import { structs } from "../ffi/structs.ts";
@@ -22,7 +22,6 @@ import {
 } from "../ffi/signal_stub.ts";
 import { UnsupportedError } from "../ffi/unsupported.ts";
 
-const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 const COUNTERS_BYTES = 8n;
 
 /** An addition to it keeps the reads before it from those after it, on CPUs that swap them. */
