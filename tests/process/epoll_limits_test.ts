@@ -2,7 +2,7 @@
 // kernel without epoll_pwait2(2).
 
 import { assert, assertEquals } from "@std/assert";
-import { root, spawnScript, test } from "../support.ts";
+import { root, scriptLines, test } from "../support.ts";
 
 const IMPORTS = `
   import fs from "node:fs";
@@ -18,12 +18,7 @@ const IMPORTS = `
     try { return String(call()); } catch (error) { return error.code ?? error.name; }
   };`;
 
-/** The lines that a script prints, which must end well. */
-async function lines(source: string): Promise<string[]> {
-  const { code, stdout, stderr } = await spawnScript(`${IMPORTS}${source}`);
-  assertEquals(code, 0, `${stdout}\n${stderr}`);
-  return stdout.trimEnd().split("\n");
-}
+const lines = (source: string): Promise<string[]> => scriptLines(`${IMPORTS}${source}`);
 
 test("I16 no descriptor left: create, adopt and share say EMFILE, and what is there goes on", async () => {
   const printed = await lines(`

@@ -3,7 +3,7 @@
 
 import fs from "node:fs";
 import { assertEquals } from "@std/assert";
-import { root, spawnScript, test } from "../support.ts";
+import { root, scriptLines, test } from "../support.ts";
 
 const IMPORTS = `
   import fs from "node:fs";
@@ -17,12 +17,7 @@ const IMPORTS = `
     try { return String(call()); } catch (error) { return error.code ?? error.name; }
   };`;
 
-/** The lines that a script prints, which must end well. */
-async function lines(source: string): Promise<string[]> {
-  const { code, stdout, stderr } = await spawnScript(`${IMPORTS}${source}`);
-  assertEquals(code, 0, `${stdout}\n${stderr}`);
-  return stdout.trimEnd().split("\n");
-}
+const lines = (source: string): Promise<string[]> => scriptLines(`${IMPORTS}${source}`);
 
 test("C21 no descriptor left: the connection waits, the listener stays readable, and then it comes", async () => {
   const printed = await lines(`

@@ -216,6 +216,13 @@ export function startScript(script: URL | string, options: ScriptOptions = {}): 
   };
 }
 
+/** The lines that a script prints, which must end well. */
+export async function scriptLines(script: URL | string): Promise<string[]> {
+  const { code, signal, stdout, stderr } = await spawnScript(script);
+  if (code === 0) return stdout.trimEnd().split("\n");
+  throw new Error(`the script ended with ${signal ?? code}\n${stdout}\n${stderr}`);
+}
+
 /** Runs a script to its end with nothing to read but `stdin`. */
 export function spawnScript(
   script: URL | string,
