@@ -27,8 +27,10 @@ import { Watch } from "./watch.ts";
  *
  * using loop = Loop.create();
  * const order: string[] = [];
- * loop.setTimer(5, () => order.push("timer"));
- * loop.post(() => order.push("task"));
+ * loop.post(() => {
+ *   order.push("task");
+ *   loop.setTimer(5, () => order.push("timer"));
+ * });
  * await loop.run();
  * assertEquals([loop instanceof LoopBase, ...order], [true, "task", "timer"]);
  * ```
