@@ -121,6 +121,7 @@ export {
 } from "./handles/timer_fd.ts";
 export type { TimerSetting } from "./handles/timer_setting.ts";
 export type { AwaitOptions, Waiter } from "./handles/waiting.ts";
+export { type AcceptHandlers, Acceptor, type AcceptorOptions } from "./loop/acceptor.ts";
 export {
   ConnTimeoutError,
   QueueFullError,
@@ -144,6 +145,7 @@ export {
   PollerPolicy,
   type PollerPolicyOptions,
 } from "./loop/poller_policy.ts";
+export { bindPort, type BindPortOptions, PortGroup } from "./loop/port_group.ts";
 export type { StreamPair } from "./loop/streams.ts";
 export { LoopTimer } from "./loop/timers.ts";
 export { LoopWaker, type SharedWaker } from "./loop/waker.ts";

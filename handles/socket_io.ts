@@ -10,6 +10,7 @@ import { socket } from "../ffi/const_socket.ts";
 import { errnoNumber } from "../ffi/errno.ts";
 import { errno, libc } from "../ffi/libc.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
+import { LOST } from "./accept_errors.ts";
 import { Borrowed } from "./borrowed.ts";
 import { acquire, type Descriptor, release } from "./descriptor.ts";
 import { again, countOf, memoryOf } from "./io.ts";
@@ -24,24 +25,6 @@ const { MSG_NOSIGNAL, MSG_OOB, MSG_TRUNC } = socket;
 const EAGAIN = errnoNumber("EAGAIN");
 const EINTR = errnoNumber("EINTR");
 const EINVAL = errnoNumber("EINVAL");
-
-/**
- * What accept(2) reports of the connection that it would have accepted, which is then gone: the next
- * one is waiting behind it.
- */
-const LOST: ReadonlySet<number> = new Set(
-  ([
-    "ECONNABORTED",
-    "ENETDOWN",
-    "EPROTO",
-    "ENOPROTOOPT",
-    "EHOSTDOWN",
-    "ENONET",
-    "EHOSTUNREACH",
-    "EOPNOTSUPP",
-    "ENETUNREACH",
-  ] as const).map(errnoNumber),
-);
 
 /** How bytes are sent. */
 export interface SendOptions {

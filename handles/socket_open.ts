@@ -127,6 +127,25 @@ export function openListener(address: unknown, options: ListenOptions, what: str
   });
 }
 
+/**
+ * Takes a TCP port and does not listen there: it keeps the port for listeners with SO_REUSEPORT.
+ *
+ * SO_REUSEADDR is on while it binds, for the connections of an earlier program that still end there
+ * are no obstacle then, and off afterwards: otherwise every other program that has it, as most servers
+ * do, could listen there while no listener is open.
+ *
+ * @param last whether to find out who has the port when it is taken
+ */
+export function openHolder(
+  address: unknown,
+  options: ListenOptions,
+  _last: boolean,
+  what: string,
+): number {
+  const plan = planOf(address, "stream", options, what, ["reusePort", "v6Only"]);
+  return openBound(plan, {}, (fd) => setOptions(new Borrowed(fd), [setting(OPTION.reuseAddr, 0)]));
+}
+
 /** Makes a socket for datagrams: what {@linkcode Socket.bind} says. */
 export function openDatagram(address: unknown, options: BindOptions, what: string): number {
   checkOptions(options, `${what}: options`);

@@ -38,6 +38,8 @@ export class Core {
   readonly counters: Counters = new Counters();
   readonly sleep: SleepWord = new SleepWord();
   readonly input: Input = new Input();
+  /** Told when the loop watches something less, which may have been closed: see `Acceptor`. */
+  readonly starving: Set<() => void> = new Set();
   #unfinished: Unfinished[] = [];
   #tasks: (() => void)[] = [];
   #spareUnfinished: Unfinished[] = [];
@@ -53,7 +55,9 @@ export class Core {
   constructor(poller: Poller) {
     const changed = (): void => this.changed();
     this.poller = poller;
-    this.registry = new Registry(poller, changed);
+    this.registry = new Registry(poller, changed, () => {
+      for (const tell of this.starving) tell();
+    });
     this.timers = new Timers(poller, changed);
   }
 

@@ -7,7 +7,9 @@
 import { pinnedCPU } from "../handles/affinity.ts";
 import { OWNED } from "../handles/descriptor.ts";
 import { abortSignal, flag, options as checkOptions } from "../handles/validate.ts";
+import type { Socket } from "../handles/socket.ts";
 import { setDefaultWaiter } from "../handles/waiting.ts";
+import { type AcceptHandlers, Acceptor, type AcceptorOptions } from "./acceptor.ts";
 import { AttachedDriver } from "./attached.ts";
 import { ConnTable } from "./conn_table.ts";
 import type { ConnHandlers, ConnOptions } from "./conn_options.ts";
@@ -160,6 +162,23 @@ export class Loop extends LoopBase implements Disposable {
   registerConn(target: Target, handlers: ConnHandlers, options: ConnOptions = {}): Connection {
     this.#core.checkOpen();
     return this.#conns.register(target, handlers, options);
+  }
+
+  /**
+   * Accepts the connections of a listener: `accept4(2)`, for as long as it is open and the acceptor is
+   * not closed. Each comes non-blocking and closed on exec, with what it inherits of the listener's
+   * options; give it to {@link Loop.registerConn}.
+   *
+   * @param listener what `Socket.listen` made; it stays its owner's
+   * @throws {TypeError} when an argument is not what it should be, or when the listener blocks
+   * @throws {RangeError} when a number is out of range
+   * @throws {SyscallError} EEXIST, when the loop watches it already; EMFILE, ENFILE
+   * @throws {ClosedError} when the listener is closed
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  accept(listener: Socket, handlers: AcceptHandlers, options: AcceptorOptions = {}): Acceptor {
+    this.#core.checkOpen();
+    return new Acceptor(this.#core, listener, handlers, options);
   }
 
   /**

@@ -39,12 +39,17 @@ export class Registry {
   /** Through this a handle tells that it is being closed. */
   readonly #membership: InterestSet;
   readonly #changed: () => void;
+  readonly #left: () => void;
   #active = 0;
 
-  /** Starts empty, on a poller that stays its owner's; tells when there is more or less to wait for. */
-  constructor(poller: Poller, changed: () => void) {
+  /**
+   * Starts empty, on a poller that stays its owner's; tells when there is more or less to wait for, and
+   * when a target is no longer watched.
+   */
+  constructor(poller: Poller, changed: () => void, left: () => void) {
     this.#poller = poller;
     this.#changed = changed;
+    this.#left = left;
     this.#membership = {
       raw: poller.raw,
       forget: (descriptor, number) => {
@@ -222,6 +227,7 @@ export class Registry {
     this.#count(-watches - waiters.length);
     for (const waiter of waiters) waiter.reject(reason);
     source.dropped?.(reason);
+    this.#left();
   }
 }
 
