@@ -176,6 +176,15 @@ export const LINUX_TABLE = {
   SYS_close_range: [436, 436],
   SYS_pidfd_getfd: [438, 438],
   SYS_epoll_pwait2: [441, 441],
+
+  // the instructions of a filter for SO_ATTACH_FILTER, <linux/filter.h>
+  BPF_LD: [0, 0],
+  BPF_JMP: [5, 5],
+  BPF_RET: [6, 6],
+  BPF_B: [0x10, 0x10],
+  BPF_ABS: [0x20, 0x20],
+  BPF_JSET: [0x40, 0x40],
+  BPF_K: [0, 0],
 } as const;
 
 /** The constants of this machine: `linux.EPOLLET`. */

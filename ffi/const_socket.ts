@@ -40,6 +40,7 @@ export const SOCKET_TABLE = {
   SO_LINGER: [13, 13, 0x80, 0x80],
   SO_REUSEPORT: [15, 15, 0x200, 0x200],
   SO_PEERCRED: [17, 17, null, null],
+  SO_ATTACH_FILTER: [26, 26, null, null],
   SO_ACCEPTCONN: [30, 30, 2, 2],
   SO_PROTOCOL: [38, 38, null, 0x1016],
   SO_DOMAIN: [39, 39, null, 0x1019],
@@ -124,6 +125,19 @@ export const SOCKET_STRUCTS = {
     cmsg_len: ["u32", 0, 0],
     cmsg_level: ["i32", 8, 8],
     cmsg_type: ["i32", 12, 12],
+  },
+  // A filter for SO_ATTACH_FILTER, and one instruction of it.
+  sock_fprog: {
+    size: [16, 16],
+    len: ["u16", 0, 0],
+    filter: ["ptr", 8, 8],
+  },
+  sock_filter: {
+    size: [8, 8],
+    code: ["u16", 0, 0],
+    jt: ["u8", 2, 2],
+    jf: ["u8", 3, 3],
+    k: ["u32", 4, 4],
   },
 } as const;
 

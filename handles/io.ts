@@ -46,6 +46,14 @@ export function memoryOf(view: ArrayBufferView): ArrayBufferView | null {
 }
 
 /**
+ * Where a buffer lies. memmove(3) answers it, which works under Deno's narrow grant too, where its
+ * own pointers are forbidden. It holds for a view over an explicit ArrayBuffer as long as that lives.
+ */
+export function addressOf(memory: Uint8Array<ArrayBuffer>): bigint {
+  return libc.memmove(memory, memory, 0n);
+}
+
+/**
  * Ends a call that returned −1: answers whether to call again (EINTR), or throws after the
  * descriptor was released. `null` is would-block, and the descriptor was released too.
  */

@@ -1,5 +1,5 @@
 /**
- * Blocking a thread until one descriptor is readable, without taking anything from it.
+ * Blocking a thread while a descriptor is not readable, without taking anything from it.
  *
  * Kernel: every POSIX system.
  *
@@ -22,15 +22,19 @@ const pollfd = new Int32Array(new ArrayBuffer(8));
  * report; the report stays there for whoever waits on it.
  */
 export function blockUntilReadable(descriptor: Descriptor): void {
+  while (!readableWithin(descriptor, -1));
+}
+
+/** Blocks until a descriptor is readable, for whole milliseconds at most. Answers whether it is. */
+export function readableWithin(descriptor: Descriptor, milliseconds: number): boolean {
   const fd = acquire(descriptor);
   try {
-    for (;;) {
-      pollfd[0] = fd;
-      pollfd[1] = posix.POLLIN;
-      if (libc.poll(pollfd, 1, -1) > 0) return;
-      const code = errno();
-      if (code !== EINTR) throw new SyscallError("poll", code, fd);
-    }
+    pollfd[0] = fd;
+    pollfd[1] = posix.POLLIN;
+    if (libc.poll(pollfd, 1, milliseconds) >= 0) return pollfd[1] >>> 16 !== 0;
+    const code = errno();
+    if (code !== EINTR) throw new SyscallError("poll", code, fd);
+    return false;
   } finally {
     release(descriptor);
   }

@@ -11,7 +11,7 @@ import { socket, socketStructs } from "../ffi/const_socket.ts";
 import { libc } from "../ffi/libc.ts";
 import { structs } from "../ffi/structs.ts";
 import { acquire, type Descriptor, release } from "./descriptor.ts";
-import { again } from "./io.ts";
+import { addressOf, again } from "./io.ts";
 
 const { msghdr, cmsghdr } = socketStructs;
 const { SOL_SOCKET, SCM_RIGHTS, SCM_PIDFD } = socket;
@@ -107,14 +107,6 @@ function prepare(length: number, controlLength: number): void {
   fields.setUint32(msghdr.msg_controllen, controlLength, true);
   fields.setBigUint64(VECTOR_AT + structs.iovec.iov_base, addressOf(payload), true);
   fields.setBigUint64(VECTOR_AT + structs.iovec.iov_len, BigInt(length), true);
-}
-
-/**
- * Where a buffer lies. memmove(3) answers it, which works under Deno's narrow grant too, where its
- * own pointers are forbidden. It holds for a view over an explicit ArrayBuffer as long as that lives.
- */
-function addressOf(memory: Uint8Array<ArrayBuffer>): bigint {
-  return libc.memmove(memory, memory, 0n);
 }
 
 /** The descriptors among the control messages. Those that nobody asked for are closed. */

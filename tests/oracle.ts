@@ -73,10 +73,10 @@ export interface Known {
 const LIBC_HEADERS = `errno.h fcntl.h limits.h poll.h sched.h signal.h stddef.h time.h unistd.h
   sys/epoll.h sys/event.h sys/eventfd.h sys/ioctl.h sys/mman.h sys/pidfd.h sys/resource.h
   sys/signalfd.h sys/socket.h sys/stat.h sys/syscall.h sys/timerfd.h sys/ucontext.h sys/uio.h
-  sys/un.h sys/utsname.h sys/wait.h netinet/in.h netinet/tcp.h`;
+  sys/un.h sys/utsname.h sys/wait.h linux/filter.h netinet/in.h netinet/tcp.h`;
 
 const KERNEL_HEADERS = `asm/socket.h linux/close_range.h linux/errno.h linux/eventfd.h
-  linux/eventpoll.h linux/fcntl.h linux/in.h linux/in6.h linux/ioctl.h linux/limits.h linux/memfd.h
+  linux/eventpoll.h linux/fcntl.h linux/filter.h linux/in.h linux/in6.h linux/ioctl.h linux/limits.h linux/memfd.h
   linux/mman.h linux/pidfd.h linux/poll.h linux/resource.h linux/signal.h linux/signalfd.h
   linux/stat.h linux/tcp.h linux/time.h linux/timerfd.h linux/un.h linux/unistd.h linux/wait.h`;
 
