@@ -1,24 +1,14 @@
 /**
- * What /proc shows of this process: its threads, the signals they block, and its memory.
+ * What /proc shows of this process: its threads, the signals that they block, and its memory.
  *
  * @module
  */
 
-import { posix } from "./const_posix.ts";
-import { kernelText, openKernelFile } from "./kernel_file.ts";
-import { check, libc } from "./libc.ts";
+import { entriesOf, kernelText, openKernelFile } from "./kernel_file.ts";
+import { libc } from "./libc.ts";
 import { UnsupportedError } from "./unsupported.ts";
 
 const TASKS = "/proc/self/task";
-
-/** Where struct linux_dirent64 of getdents64(2) has the entry's length and its name. */
-const D_RECLEN = 16;
-const D_NAME = 19;
-
-/** Room for a thousand threads in one call; more take more calls. */
-const DIRECTORY_BYTES = 32768;
-
-const decoder = new TextDecoder();
 
 /**
  * The ids of all threads, in the order in which they were started.
@@ -27,24 +17,9 @@ const decoder = new TextDecoder();
  * @throws {SyscallError} EMFILE, ENFILE, when there is no descriptor left to read with
  */
 export function threadIds(): number[] {
-  const fd = openKernelFile(TASKS, posix.O_DIRECTORY);
-  if (fd === null) throw new UnsupportedError("the list of this process's threads", "/proc");
-  const buffer = new Uint8Array(new ArrayBuffer(DIRECTORY_BYTES));
-  const view = new DataView(buffer.buffer);
-  const ids: number[] = [];
-  try {
-    for (;;) {
-      const length = check("getdents64", libc.getdents64(fd, buffer, DIRECTORY_BYTES), fd);
-      if (length === 0) break;
-      for (let at = 0; at < length; at += view.getUint16(at + D_RECLEN, true)) {
-        const end = buffer.indexOf(0, at + D_NAME);
-        const id = Number(decoder.decode(buffer.subarray(at + D_NAME, end)));
-        if (id > 0) ids.push(id); // all but "." and ".."
-      }
-    }
-  } finally {
-    libc.close(fd);
-  }
+  const names = entriesOf(TASKS);
+  if (names === null) throw new UnsupportedError("the list of this process's threads", "/proc");
+  const ids = names.map(Number);
   if (!ids.includes(libc.gettid())) {
     throw new UnsupportedError("the list of this process's threads", "/proc of its PID namespace");
   }

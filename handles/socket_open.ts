@@ -14,6 +14,7 @@ import { SyscallError } from "../ffi/syscall_error.ts";
 import { UnsupportedError } from "../ffi/unsupported.ts";
 import { Borrowed } from "./borrowed.ts";
 import { setCloexec, setNonblock } from "./descriptor_flags.ts";
+import { holderOf } from "./port_holder.ts";
 import { withRemedy } from "./remedy.ts";
 import { domainOf, encodeAddress } from "./sockaddr.ts";
 import {
@@ -101,6 +102,8 @@ interface Plan {
   readonly type: SocketType;
   readonly flags: number;
   readonly settings: readonly Setting[];
+  /** Whether the error is not to name who has the address: finding out takes time. */
+  readonly quiet?: boolean;
 }
 
 /** Makes a listener: what {@linkcode Socket.listen} says. */
@@ -123,7 +126,7 @@ export function openListener(address: unknown, options: ListenOptions, what: str
   );
   const most = integer(backlog, `${what}: backlog`, 0, MOST_BACKLOG);
   return openBound(plan, options, (fd) => {
-    if (libc.listen(fd, most) === -1) throw addressError("listen", errno(), fd, plan.address);
+    if (libc.listen(fd, most) === -1) throw addressError("listen", errno(), fd, plan);
   });
 }
 
@@ -134,16 +137,20 @@ export function openListener(address: unknown, options: ListenOptions, what: str
  * are no obstacle then, and off afterwards: otherwise every other program that has it, as most servers
  * do, could listen there while no listener is open.
  *
- * @param last whether to find out who has the port when it is taken
+ * @param quiet whether the error need not name who has the port
  */
 export function openHolder(
   address: unknown,
   options: ListenOptions,
-  _last: boolean,
+  quiet: boolean,
   what: string,
 ): number {
   const plan = planOf(address, "stream", options, what, ["reusePort", "v6Only"]);
-  return openBound(plan, {}, (fd) => setOptions(new Borrowed(fd), [setting(OPTION.reuseAddr, 0)]));
+  return openBound(
+    { ...plan, quiet },
+    {},
+    (fd) => setOptions(new Borrowed(fd), [setting(OPTION.reuseAddr, 0)]),
+  );
 }
 
 /** Makes a socket for datagrams: what {@linkcode Socket.bind} says. */
@@ -171,7 +178,7 @@ export function openConnection(address: unknown, options: ConnectOptions, what: 
         setOptions(new Borrowed(fd), [setting(OPTION.addressWithoutPort, 1)]);
       }
       const result = libc.bind(fd, bytes, bytes.byteLength);
-      if (result === -1) throw addressError("bind", errno(), fd, from);
+      if (result === -1) throw addressError("bind", errno(), fd, { ...plan, address: from });
     }
     // A call that a signal interrupts has begun to connect; on Linux, another one goes on waiting.
     for (;;) {
@@ -276,9 +283,9 @@ function openBound(plan: Plan, options: SocketFileOptions, finish: (fd: number) 
       const code = errno();
       const again = code === EADDRINUSE && unlinkStale && file !== null &&
         unlinkStaleFile(file, bytes, type);
-      if (!again) throw addressError("bind", code, fd, address);
+      if (!again) throw addressError("bind", code, fd, plan);
       if (libc.bind(fd, bytes, bytes.byteLength) === -1) {
-        throw addressError("bind", errno(), fd, address);
+        throw addressError("bind", errno(), fd, plan);
       }
     }
     try {
@@ -326,12 +333,11 @@ function localAddress(local: unknown, { family }: SocketAddress, what: string): 
 }
 
 /** The one place that says why an address cannot be had. */
-function addressError(syscall: string, code: number, fd: number, address: SocketAddress): unknown {
+function addressError(syscall: string, code: number, fd: number, plan: Plan): unknown {
+  const { address } = plan;
   const text = formatAddress(address);
   return withRemedy(new SyscallError(syscall, code, fd), {
-    EADDRINUSE: filePath(address) === null
-      ? `${text} belongs to another socket: stop its program, or have both set { reusePort: true }`
-      : `There is a file at ${text}: { unlinkStale: true } removes it when nobody listens there`,
+    EADDRINUSE: code === EADDRINUSE ? takenBy(plan, text) : "",
     EADDRNOTAVAIL: `No interface of this machine has the address of ${text}`,
     EACCES: filePath(address) === null
       ? `${text} is not for everybody: a port below the sysctl net.ipv4.ip_unprivileged_port_start ` +
@@ -339,6 +345,19 @@ function addressError(syscall: string, code: number, fd: number, address: Socket
       : `The folder of ${text} is not for this user to write to`,
     ENOENT: `The folder of ${text} does not exist`,
   });
+}
+
+/** Who has an address, and what to do about it. */
+function takenBy({ address, type, quiet = false }: Plan, text: string): string {
+  const holder = quiet ? null : holderOf(address, type);
+  if (address.family !== "unix") {
+    return `${text} belongs to ${holder ?? "another socket"}: end that first, or have both set ` +
+      "{ reusePort: true }";
+  }
+  if (filePath(address) === null || holder !== null) {
+    return `${text} belongs to ${holder ?? "another socket"}: end that first`;
+  }
+  return `There is a file at ${text}: { unlinkStale: true } removes it when nobody listens there`;
 }
 
 function connectError(code: number, fd: number, address: SocketAddress): unknown {

@@ -196,7 +196,7 @@ function tryToBind(
 ): PortGroup | null {
   const opened: Socket[] = [];
   try {
-    const holder = Socket.adopt(openHolder(address, options, last, what));
+    const holder = Socket.adopt(openHolder(address, options, !last, what));
     opened.push(holder);
     const bound = holder.localAddress;
     const listeners = Array.from({ length: count }, () => {
