@@ -116,7 +116,10 @@ export class Acceptor implements Disposable, Unfinished {
     this.#timer = core.timers.create(() => this.#tryAgain(), LONGEST_WAIT_MS, 0);
     this.#timer.cancel();
     this.#source = core.registry.watch(listener, INTEREST, () => this.resume(), what);
-    this.#source.dropped = () => this.#end();
+    this.#source.dropped = () => {
+      this.#end();
+      this.#reserve.spend();
+    };
     this.#reserve = new Reserve();
   }
 
@@ -272,7 +275,7 @@ export class Acceptor implements Disposable, Unfinished {
     this.#core.registry.cancel(this.#source);
   }
 
-  /** What is over when the listener is closed, too. */
+  /** What is over when the listener or the loop is closed, too. */
   #end(): void {
     this.#active = false;
     this.#paused = false;
