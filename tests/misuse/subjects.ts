@@ -37,6 +37,7 @@ import { Loop } from "../../loop/loop.ts";
 import { LoopClosedError } from "../../loop/loop_closed_error.ts";
 import { LoopWaker } from "../../loop/waker.ts";
 import { POLICY_SUBJECTS } from "./policy_subjects.ts";
+import { ACCEPT_SUBJECTS, accepting } from "./accept_subjects.ts";
 import type { Scope } from "./scope.ts";
 import { Trap } from "./values.ts";
 
@@ -486,6 +487,7 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
       unregisterConn: (scope, loop) => connected(scope, loop).slice(0, 1),
       conn: (scope, loop) => connected(scope, loop).slice(0, 1),
       write: connected,
+      accept: accepting,
       // Nothing is watched, so that it ends by itself whatever it is given.
       run: () => [{ signal: new AbortController().signal }],
     },
@@ -531,4 +533,5 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
       writev: () => [[new Uint8Array(8), new Uint8Array(0)]],
     },
   },
+  ...ACCEPT_SUBJECTS,
 };
