@@ -26,9 +26,9 @@ const PAUSES = 300;
 /** What stopping and starting may take, in ms. */
 const AIM_MS = 5;
 
-const CONNECTIONS = 512;
-const TURNS = 40;
-const WARM_UP_TURNS = 10;
+const CONNECTIONS = 4000;
+const TURNS = 20;
+const WARM_UP_TURNS = 5;
 
 /** Connects so many clients, none of which leaves a port in TIME_WAIT behind. */
 function connectAll(address: SocketAddress, count: number): Disposable {

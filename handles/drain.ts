@@ -24,6 +24,7 @@
 import { posix } from "../ffi/const_posix.ts";
 import { socket } from "../ffi/const_socket.ts";
 import { libc } from "../ffi/libc.ts";
+import { Borrowed } from "./borrowed.ts";
 import { acquire, type Descriptor, release } from "./descriptor.ts";
 import { control } from "./io.ts";
 import { readableWithin } from "./poll.ts";
@@ -52,38 +53,43 @@ const PACKET_MS = 0.05;
  * @param reserve spent when there is no other descriptor to accept with
  */
 export function drainListener(listener: Descriptor, reserve: Reserve): number {
-  let count = 0;
-  const take = (): void => void (count += turnAway(listener, Infinity, reserve));
-  if (getOption(listener, OPTION.domain) === posix.AF_UNIX) {
-    // From here on connect(2) is refused, and what was queued before can still be accepted.
-    control("shutdown", listener, (fd) => libc.shutdown(fd, socket.SHUT_RD));
-    take();
-  } else {
-    const end = performance.now() + BACKLOG_MS;
-    for (let taken = BATCH; taken === BATCH && performance.now() < end;) {
-      taken = turnAway(listener, BATCH, reserve);
-      count += taken;
-    }
-    if (filter(listener, NO_SYN)) takeLast(listener, take);
-    else count += turnAway(listener, MOST_UNFILTERED, reserve);
+  const fd = acquire(listener);
+  let count: number;
+  try {
+    // Held for all of it: a copy that closes the listener meanwhile closes it afterwards.
+    const held = new Borrowed(fd);
+    const isUnix = getOption(held, OPTION.domain) === posix.AF_UNIX;
+    count = isUnix ? drainUnix(held, reserve) : drainTcp(held, reserve);
+  } finally {
+    release(listener);
   }
   listener.close();
   return count;
 }
 
-/** Takes those who are through, or on their way, when nobody new can come. */
-function takeLast(listener: Descriptor, take: () => void): void {
-  take();
-  const end = performance.now() + HANDSHAKE_MS;
-  while (performance.now() < end && readableWithin(listener, HANDSHAKE_MS)) take();
-  filter(listener, NO_PACKET);
-  for (const last = performance.now() + PACKET_MS; performance.now() < last;) take();
+/** From shutdown(2) on connect(2) is refused, and what was queued before can still be accepted. */
+function drainUnix(listener: Borrowed, reserve: Reserve): number {
+  control("shutdown", listener, (fd) => libc.shutdown(fd, socket.SHUT_RD));
+  return turnAway(listener, Infinity, reserve);
 }
 
-function filter(listener: Descriptor, program: typeof NO_SYN): boolean {
-  try {
-    return attachFilter(acquire(listener), program);
-  } finally {
-    release(listener);
+function drainTcp(listener: Borrowed, reserve: Reserve): number {
+  let count = 0;
+  const take = (most: number): number => {
+    const taken = turnAway(listener, most, reserve);
+    count += taken;
+    return taken;
+  };
+  const soon = performance.now() + BACKLOG_MS;
+  while (take(BATCH) === BATCH && performance.now() < soon);
+  if (!attachFilter(listener.raw, NO_SYN)) {
+    take(MOST_UNFILTERED);
+    return count;
   }
+  take(Infinity);
+  const end = performance.now() + HANDSHAKE_MS;
+  while (performance.now() < end && readableWithin(listener, HANDSHAKE_MS)) take(Infinity);
+  attachFilter(listener.raw, NO_PACKET);
+  for (const last = performance.now() + PACKET_MS; performance.now() < last;) take(Infinity);
+  return count;
 }

@@ -28,6 +28,9 @@ const MOST_PER_TURN = 1_000_000;
 const FIRST_WAIT_MS = 2;
 const LONGEST_WAIT_MS = 64;
 
+/** When a timer is set that is to be cancelled at once. */
+const FAR_MS = 3_600_000;
+
 const INTEREST = READABLE | EDGE;
 
 /** What a program does with the connections of a listener. It is called on the loop's thread, inside a turn. */
@@ -80,7 +83,7 @@ export interface AcceptorOptions {
  * assertEquals([served, queued].map((client) => client.read(new Uint8Array(8))), [0, 0]);
  * ```
  */
-export class Acceptor implements Disposable, Unfinished {
+export class Acceptor implements Disposable {
   readonly #core: Core;
   readonly #listener: Socket;
   readonly #handlers: AcceptHandlers;
@@ -89,6 +92,7 @@ export class Acceptor implements Disposable, Unfinished {
   readonly #reserve: Reserve;
   readonly #source: Source;
   readonly #timer: LoopTimer;
+  readonly #next: Unfinished = { resume: () => this.#resume() };
   readonly #fed = (): void => this.#continueLater();
   #wait = FIRST_WAIT_MS;
   #accepted = 0;
@@ -113,9 +117,9 @@ export class Acceptor implements Disposable, Unfinished {
     this.#core = core;
     this.#listener = listener;
     // The loop's alarm is made with its first timer. When it is needed there is no descriptor for it.
-    this.#timer = core.timers.create(() => this.#tryAgain(), LONGEST_WAIT_MS, 0);
+    this.#timer = core.timers.create(() => this.#tryAgain(), FAR_MS, 0);
     this.#timer.cancel();
-    this.#source = core.registry.watch(listener, INTEREST, () => this.resume(), what);
+    this.#source = core.registry.watch(listener, INTEREST, () => this.#acceptSome(), what);
     this.#source.dropped = () => {
       this.#end();
       this.#reserve.spend();
@@ -156,7 +160,7 @@ export class Acceptor implements Disposable, Unfinished {
    * It works on the socket, not on the descriptor: copies of it, in other processes too, are deaf
    * from here on. Where one of them is to go on, call `close()`.
    *
-   * @throws {SyscallError} when closing fails
+   * @throws {ClosedError} when a copy closes the listener at this moment
    */
   drain(): number {
     this.#stop();
@@ -176,11 +180,9 @@ export class Acceptor implements Disposable, Unfinished {
     this.close();
   }
 
-  /** Accepts what waits. It is the loop's to call; from a program it does nothing that is not due. */
-  resume(): void {
+  #resume(): void {
     this.#waitsForTurn = false;
-    if (!this.#active) return;
-    this.#acceptSome();
+    if (this.#active) this.#acceptSome();
   }
 
   #acceptSome(): void {
@@ -208,7 +210,7 @@ export class Acceptor implements Disposable, Unfinished {
   #continueLater(): void {
     if (this.#waitsForTurn) return;
     this.#waitsForTurn = true;
-    this.#core.continueLater(this);
+    this.#core.continueLater(this.#next);
   }
 
   #failed(error: Error): void {
@@ -240,8 +242,9 @@ export class Acceptor implements Disposable, Unfinished {
     const count = held ? turnAway(this.#listener, this.#maxPerTurn, this.#reserve) : 0;
     this.#refused += count;
     // Another thread may have been faster, to the descriptor or to the connection.
-    if (!this.#reserve.fill() || count === 0) this.#rest();
-    else if (count === this.#maxPerTurn) this.#continueLater();
+    if (!this.#reserve.fill() || count === 0) return this.#rest();
+    if (this.#paused) this.#goOn();
+    if (count === this.#maxPerTurn) this.#continueLater();
   }
 
   /** Stops to ask for reports, which would come in every turn and change nothing. */
@@ -257,7 +260,7 @@ export class Acceptor implements Disposable, Unfinished {
 
   #tryAgain(): void {
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
-    this.resume();
+    this.#acceptSome();
   }
 
   /** Asks for reports again; what waits already is reported by that. */

@@ -145,6 +145,33 @@ test("C21 while it rests it is tried again at once when a connection of the loop
   }
 });
 
+test("C21 overload: refuse ends who cannot be served, and accepts again when it can", async () => {
+  using loop = Loop.create();
+  using listener = Socket.listen("127.0.0.1:0");
+  using got = collector();
+  const errors: string[] = [];
+  using acceptor = loop.accept(listener, {
+    ...got,
+    onError: (error) => void errors.push((error as SyscallError).code),
+  }, { overload: "refuse", maxPerTurn: 2 });
+  {
+    using clients = connectAll(listener.localAddress, 5);
+    // The acceptor's own call fails, and the one that is made with the reserve does not.
+    using _ = failing("accept4", ["EMFILE"]);
+    await runUntil(loop, () => acceptor.refused + acceptor.accepted === 5);
+    assertEquals([acceptor.refused, acceptor.accepted, errors], [2, 3, ["EMFILE"]]);
+    assertEquals(outcomes(clients.sockets.slice(0, 2)), { FIN: 2 });
+  }
+  using clients = connectAll(listener.localAddress, 3);
+  // Another thread takes the reserve: then it rests, and refuses again after that.
+  using _ = failing("accept4", ["EMFILE", "EMFILE", "EMFILE", "EMFILE"]);
+  await runUntil(loop, () => acceptor.refused + acceptor.accepted === 8);
+  assertEquals([acceptor.paused, errors], [false, ["EMFILE", "EMFILE"]]);
+  assertEquals(outcome(clients.sockets[0]!, 100), acceptor.refused > 2 ? "FIN" : "nothing");
+  using _late = connectAll(listener.localAddress, 1);
+  await runUntil(loop, () => acceptor.refused + acceptor.accepted === 9);
+});
+
 test("C21 errors that stay: the acceptor is over, and somebody is told", async () => {
   using loop = Loop.create();
   using listener = Socket.listen("127.0.0.1:0");

@@ -54,6 +54,24 @@ test("C21 2000 connections made and closed under a low limit leave nothing", asy
   assertEquals(printed, ["true"]);
 });
 
+test("C24 no descriptor left: a listener is drained all the same, with the one in reserve", async () => {
+  const printed = await lines(`
+    const { Loop } = await import("${root}loop/loop.ts");
+    const loop = Loop.create();
+    const listener = Socket.listen("127.0.0.1:0");
+    const address = listener.localAddress;
+    const clients = Array.from({ length: 30 }, () => Socket.connect(address, { blocking: true }));
+    const acceptor = loop.accept(listener, { onAccept() {} });
+    limit(8);
+    const kept = [];
+    while (name(() => kept.push(Socket.bind("unix:"))) !== "EMFILE");
+    const drained = acceptor.drain();
+    const read = clients.map((client) => name(() => client.read(new Uint8Array(1))));
+    for (const each of kept) each.close();
+    console.log(drained, read.every((each) => each === "0"));`);
+  assertEquals(printed, ["30 true"]);
+});
+
 test("C20 send and sendFds never raise SIGPIPE, whatever its disposition", async () => {
   const printed = await lines(`
     // struct sigaction of zeros: SIG_DFL, which ends a process that writes to a closed connection.
