@@ -24,40 +24,37 @@ const NOTHING = 0;
 
 type Instruction = readonly [code: number, jumpIf: number, jumpElse: number, k: number];
 
+/** The instructions of a filter. */
+export type Filter = readonly Instruction[];
+
 /** Keeps clients out that begin to connect, and lets those finish who have begun. */
-export const NO_SYN: Filter = compile([
+export const NO_SYN: Filter = [
   [BPF_LD | BPF_B | BPF_ABS, 0, 0, FLAGS_AT],
   [BPF_JMP | BPF_JSET | BPF_K, 0, 1, SYN],
   [BPF_RET | BPF_K, 0, 0, NOTHING],
   [BPF_RET | BPF_K, 0, 0, ALL],
-]);
+];
 
 /** Lets nothing through. */
-export const NO_PACKET: Filter = compile([[BPF_RET | BPF_K, 0, 0, NOTHING]]);
-
-/** The instructions of a filter, as the kernel takes them. */
-export type Filter = Uint8Array<ArrayBuffer>;
+export const NO_PACKET: Filter = [[BPF_RET | BPF_K, 0, 0, NOTHING]];
 
 /**
  * Gives a socket a filter, in the place of the one that it has. Answers whether the kernel took it: a
  * sandbox may forbid it.
  */
 export function attachFilter(fd: number, filter: Filter): boolean {
-  const program = new DataView(new ArrayBuffer(sock_fprog.size));
-  program.setUint16(sock_fprog.len, filter.byteLength / sock_filter.size, true);
-  program.setBigUint64(sock_fprog.filter, addressOf(filter), true);
-  const { SOL_SOCKET, SO_ATTACH_FILTER } = socket;
-  return libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.byteLength) === 0;
-}
-
-function compile(instructions: readonly Instruction[]): Filter {
-  const bytes = new DataView(new ArrayBuffer(instructions.length * sock_filter.size));
-  for (const [index, [code, jumpIf, jumpElse, k]] of instructions.entries()) {
-    const at = index * sock_filter.size;
-    bytes.setUint16(at + sock_filter.code, code, true);
-    bytes.setUint8(at + sock_filter.jt, jumpIf);
-    bytes.setUint8(at + sock_filter.jf, jumpElse);
-    bytes.setUint32(at + sock_filter.k, k, true);
+  // One memory for both, so that the instructions live for as long as the call.
+  const bytes = new Uint8Array(new ArrayBuffer(sock_fprog.size + filter.length * sock_filter.size));
+  const fields = new DataView(bytes.buffer);
+  fields.setUint16(sock_fprog.len, filter.length, true);
+  fields.setBigUint64(sock_fprog.filter, addressOf(bytes) + BigInt(sock_fprog.size), true);
+  for (const [index, [code, jumpIf, jumpElse, k]] of filter.entries()) {
+    const at = sock_fprog.size + index * sock_filter.size;
+    fields.setUint16(at + sock_filter.code, code, true);
+    fields.setUint8(at + sock_filter.jt, jumpIf);
+    fields.setUint8(at + sock_filter.jf, jumpElse);
+    fields.setUint32(at + sock_filter.k, k, true);
   }
-  return new Uint8Array(bytes.buffer);
+  const { SOL_SOCKET, SO_ATTACH_FILTER } = socket;
+  return libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, bytes, sock_fprog.size) === 0;
 }
