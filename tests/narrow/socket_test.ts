@@ -2,12 +2,14 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { libc } from "../../ffi/libc.ts";
+import { SyscallError } from "../../ffi/syscall_error.ts";
 import { EventFD } from "../../handles/event_fd.ts";
 import { listenFds } from "../../handles/listen_fds.ts";
 import { socketPair } from "../../handles/pipe.ts";
 import { recvFds, sendFds } from "../../handles/send_fds.ts";
 import { Socket } from "../../handles/socket.ts";
 import { Loop } from "../../loop/loop.ts";
+import { bindPort } from "../../loop/port_group.ts";
 import { accepted, codeOf, connection, deadAddress, received } from "../socket_fixture.ts";
 import { test, useDescriptorProbe } from "../support.ts";
 import { openDescriptors } from "./descriptors.ts";
@@ -86,4 +88,29 @@ test("X02 a Loop accepts and reads", async () => {
   });
   await loop.run();
   assertEquals(await work, 3);
+});
+
+test("X02 Loop.accept, drain and bindPort, and who has a port", async () => {
+  using loop = Loop.create();
+  using group = await bindPort("127.0.0.1:0", 2);
+  const acceptors = group.listeners.map((each) =>
+    loop.accept(each, {
+      onAccept: (socket) => {
+        socket.close();
+        loop.stop();
+      },
+    })
+  );
+  using client = Socket.connect(group.address, { blocking: true });
+  await loop.run();
+  assertEquals(client.read(new Uint8Array(1)), 0);
+  using queued = Socket.connect(group.address, { blocking: true });
+  assertEquals(acceptors.reduce((sum, acceptor) => sum + acceptor.drain(), 0), 1);
+  assertEquals(queued.read(new Uint8Array(1)), 0);
+  using again = group.reopen(0);
+  assertThrows(
+    () => Socket.listen(group.address),
+    SyscallError,
+    `this process, as fd ${again.raw}`,
+  );
 });
