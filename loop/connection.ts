@@ -6,9 +6,8 @@
 
 import { ClosedError } from "../handles/closed_error.ts";
 import { bytes as checkBytes } from "../handles/validate.ts";
-import { Backlog } from "./backlog.ts";
 import type { Channel, Sink } from "./channel.ts";
-import { QueueFullError, UnknownFDError } from "./conn_errors.ts";
+import { UnknownFDError } from "./conn_errors.ts";
 import {
   checkConnOptions,
   checkHandlers,
@@ -19,9 +18,7 @@ import { ConnTimeouts } from "./conn_timeouts.ts";
 import type { Core } from "./core.ts";
 import { gather, viewsOf } from "./gather.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
-
-/** How much one connection may write in a turn when the kernel takes everything. */
-const WRITE_BUDGET = 1024 * 1024;
+import { Outbox, type Sender } from "./outbox.ts";
 
 /**
  * A registered descriptor whose bytes a Loop delivers and sends. Made by `Loop.registerConn`.
@@ -60,8 +57,8 @@ const WRITE_BUDGET = 1024 * 1024;
  * ```
  */
 export class Connection {
-  /** The ear of a connection: what a channel tells, and no program can. */
-  static #Ear = class implements Sink {
+  /** The ear of a connection: what its channel and its outbox tell, and no program can. */
+  static #Ear = class implements Sink, Sender {
     readonly #conn: Connection;
     constructor(conn: Connection) {
       this.#conn = conn;
@@ -76,7 +73,13 @@ export class Connection {
       this.#conn.#gone();
     }
     writable(): void {
-      this.#conn.#flush();
+      this.#conn.#outbox.flush();
+    }
+    drained(): void {
+      this.#conn.#drained();
+    }
+    writeEnded(): void {
+      if (this.#conn.#readEnded) this.#conn.#finish(null);
     }
     failed(error: Error): void {
       this.#conn.#failed(error);
@@ -88,21 +91,14 @@ export class Connection {
 
   readonly #core: Core;
   readonly #handlers: ConnHandlers;
-  readonly #maxBacklog: number;
   readonly #timeouts: ConnTimeouts | null;
   readonly #number: number;
   readonly #forget: (conn: Connection) => void;
   readonly #channel: Channel;
-  /** What waits, from when something first had to wait until all of it was sent. */
-  #backlog: Backlog | null = null;
-  /** Whether the writing side ends with the last byte that waits, and whether no more may follow. */
-  #ending = false;
-  #refusing = false;
-  #writeEnded: boolean;
+  readonly #outbox: Outbox;
   #readEnded: boolean;
   #closed = false;
   #told = false;
-  #flushesLater = false;
 
   /** Connections are made by `Loop.registerConn`. */
   constructor(
@@ -119,13 +115,13 @@ export class Connection {
     this.#core = core;
     this.#number = number;
     this.#forget = forget;
-    this.#maxBacklog = maxBacklog;
     this.#timeouts = timeouts === null
       ? null
       : new ConnTimeouts(core.timers, core.poller, timeouts, (error) => this.#finish(error));
-    this.#channel = open(new Connection.#Ear(this));
+    const ear = new Connection.#Ear(this);
+    this.#channel = open(ear);
+    this.#outbox = new Outbox(core, this.#channel, ear, this.#timeouts, maxBacklog);
     this.#readEnded = !this.#channel.reads;
-    this.#writeEnded = !this.#channel.writes;
     try {
       this.#timeouts?.start();
     } catch (error) {
@@ -142,7 +138,7 @@ export class Connection {
 
   /** How many bytes wait to be sent. */
   get pending(): number {
-    return this.#backlog === null ? 0 : this.#backlog.size;
+    return this.#outbox.pending;
   }
 
   /** Whether the connection is over. */
@@ -163,9 +159,8 @@ export class Connection {
   write(data: ArrayBufferView): boolean {
     const bytes = checkBytes(data, "Connection.write: the data");
     if (this.#isOver()) return false;
-    this.#checkWritable(bytes.byteLength);
-    this.#send(bytes);
-    return this.pending === 0 && !this.#closed;
+    this.#outbox.check(bytes.byteLength, this.#number);
+    return this.#outbox.send(bytes) && this.#outbox.pending === 0;
   }
 
   /**
@@ -182,12 +177,9 @@ export class Connection {
   writev(parts: readonly ArrayBufferView[]): boolean {
     const views = viewsOf(parts, "Connection.writev");
     if (this.#isOver()) return false;
-    this.#checkWritable(views.reduce((sum, { byteLength }) => sum + byteLength, 0));
-    gather(views, (piece) => {
-      this.#send(piece);
-      return !this.#closed;
-    });
-    return this.pending === 0 && !this.#closed;
+    this.#outbox.check(views.reduce((sum, { byteLength }) => sum + byteLength, 0), this.#number);
+    gather(views, (piece) => this.#outbox.send(piece));
+    return this.#outbox.pending === 0 && !this.#closed;
   }
 
   /**
@@ -199,9 +191,7 @@ export class Connection {
    * @throws {UnknownFDError} after `onClose`
    */
   end(): void {
-    if (this.#isOver()) return;
-    this.#refusing = true;
-    this.#endWhenSent();
+    if (!this.#isOver()) this.#outbox.end(true);
   }
 
   /**
@@ -255,14 +245,14 @@ export class Connection {
     const { onEnd } = this.#handlers;
     if (onEnd !== undefined) this.#core.call(() => onEnd.call(this.#handlers, this));
     if (this.#closed) return;
-    if (this.#writeEnded) this.#finish(null);
-    else if (onEnd === undefined) this.#endWhenSent();
+    if (this.#outbox.ended) this.#finish(null);
+    else if (onEnd === undefined) this.#outbox.end(false);
   }
 
   #gone(): void {
     // What waits finds out by itself why nobody takes it.
-    this.#flush();
-    if (this.pending === 0) this.#finish(null);
+    this.#outbox.flush();
+    if (this.#outbox.pending === 0) this.#finish(null);
   }
 
   #failed(error: Error): void {
@@ -270,92 +260,9 @@ export class Connection {
     this.#finish(error instanceof ClosedError ? null : error);
   }
 
-  /** Sends what is taken at once; the rest waits. */
-  #send(bytes: Uint8Array): void {
-    const { byteLength } = bytes;
-    if (byteLength === 0) return;
-    if (this.pending > 0) return this.#queue(bytes);
-    const taken = this.#tryWrite(bytes);
-    if (taken === byteLength || this.#closed) return;
-    this.#queue(new Uint8Array(bytes.buffer, bytes.byteOffset + taken, byteLength - taken));
-    this.#channel.wantWritable(true);
-  }
-
-  #queue(bytes: Uint8Array): void {
-    this.#backlog ??= new Backlog();
-    this.#backlog.push(bytes);
-    this.#core.counters.pendingBytes += bytes.byteLength;
-    this.#timeouts?.writeWaits();
-  }
-
-  /** Sends what waits, until the kernel takes no more or the turn's budget is used up. */
-  #flush(): void {
-    for (let budget = WRITE_BUDGET;;) {
-      const bytes = this.#backlog === null ? null : this.#backlog.peek();
-      if (bytes === null) return;
-      if (budget <= 0) return this.#flushLater();
-      const taken = this.#tryWrite(bytes);
-      if (this.#closed) return;
-      if (taken > 0) this.#shift(taken);
-      // What takes a part is full, and says so when it is not any more.
-      if (taken < bytes.byteLength) return this.#channel.wantWritable(true);
-      budget -= taken;
-    }
-  }
-
-  /** Forgets what was sent of what waited. */
-  #shift(taken: number): void {
-    const backlog = this.#backlog!;
-    backlog.shift(taken);
-    this.#core.counters.pendingBytes -= taken;
-    if (backlog.size > 0) return;
-    this.#backlog = null;
-    this.#drained();
-  }
-
-  #flushLater(): void {
-    if (this.#flushesLater) return;
-    this.#flushesLater = true;
-    this.#core.continueLater({
-      resume: () => {
-        this.#flushesLater = false;
-        this.#flush();
-      },
-    });
-  }
-
   #drained(): void {
-    this.#timeouts?.writeDone();
     const { onDrain } = this.#handlers;
     if (onDrain !== undefined) this.#core.call(() => onDrain.call(this.#handlers, this));
-    // It may have written the next part of a long answer.
-    if (this.pending > 0 || this.#closed) return;
-    this.#channel.wantWritable(false);
-    if (this.#ending && !this.#closed) this.#endWhenSent();
-  }
-
-  /** How many bytes were taken. When that shows that the connection is broken, it is over. */
-  #tryWrite(bytes: Uint8Array): number {
-    let taken = 0;
-    try {
-      taken = this.#channel.write(bytes);
-    } catch (error) {
-      this.#failed(error as Error);
-    }
-    if (taken > 0) this.#timeouts?.sent();
-    return taken;
-  }
-
-  #endWhenSent(): void {
-    this.#ending = true;
-    if (this.pending > 0 || this.#writeEnded) return;
-    this.#writeEnded = true;
-    try {
-      this.#channel.endWriting();
-    } catch (error) {
-      return this.#failed(error as Error);
-    }
-    if (this.#readEnded) this.#finish(null);
   }
 
   #finish(error: Error | null): void {
@@ -364,9 +271,7 @@ export class Connection {
     this.#timeouts?.stop();
     this.#forget(this);
     this.#core.counters.connections--;
-    this.#core.counters.pendingBytes -= this.pending;
-    this.#backlog?.clear();
-    this.#backlog = null;
+    this.#outbox.drop();
     this.#core.tellLater({ tell: () => this.#tell(error) });
     this.#channel.detach();
   }
@@ -380,18 +285,5 @@ export class Connection {
   #isOver(): boolean {
     if (this.#told) throw new UnknownFDError(this.#number);
     return this.#closed;
-  }
-
-  #checkWritable(more: number): void {
-    if (!this.#channel.writes) {
-      throw new Error(`Connection.write: fd ${this.#number} was opened for reading only`);
-    }
-    if (this.#refusing) {
-      throw new Error("Connection.write: nothing can be sent after end(): call it after the last");
-    }
-    const { pending } = this;
-    if (pending + more > this.#maxBacklog) {
-      throw new QueueFullError(more, pending, this.#maxBacklog);
-    }
   }
 }
