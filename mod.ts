@@ -125,12 +125,14 @@ export { type AcceptHandlers, Acceptor, type AcceptorOptions } from "./loop/acce
 export {
   ConnTimeoutError,
   QueueFullError,
+  ShortFileError,
   type TimeoutKind,
   UnknownFDError,
 } from "./loop/conn_errors.ts";
 export type { ConnTimeoutOptions } from "./loop/conn_timeouts.ts";
 export type { ConnHandlers, ConnOptions } from "./loop/conn_options.ts";
 export { Connection } from "./loop/connection.ts";
+export type { SendfileOptions } from "./loop/file_job.ts";
 export type { Interest, Readiness } from "./loop/interest.ts";
 export { Loop } from "./loop/loop.ts";
 export { LoopBase } from "./loop/loop_base.ts";

@@ -124,6 +124,12 @@ export const LINUX_TABLE = {
   F_SETPIPE_SZ: [1031, 1031],
   F_GETPIPE_SZ: [1032, 1032],
 
+  // splice(2), <fcntl.h>
+  SPLICE_F_MOVE: [1, 1],
+  SPLICE_F_NONBLOCK: [2, 2],
+  SPLICE_F_MORE: [4, 4],
+  SPLICE_F_GIFT: [8, 8],
+
   // open(2), <fcntl.h>
   O_NOATIME: [0o1000000, 0o1000000],
   O_TMPFILE: [0o20200000, 0o20040000],

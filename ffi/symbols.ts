@@ -171,6 +171,11 @@ export const LINUX = {
   sched_getaffinity: ["i32", "i32", "u32", "buf"],
   // int sched_getcpu(void);
   sched_getcpu: ["i32"],
+  // ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t count);
+  sendfile: ["i32", "i32", "i32", "buf", "u32"],
+  // ssize_t splice(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t len,
+  //                unsigned int flags);
+  splice: ["i32", "i32", "buf", "i32", "buf", "u32", "u32"],
 } as const;
 
 /** Calls on sockets, on every system but where the name is Linux's own. */

@@ -36,7 +36,7 @@ export interface SharedDescriptor {
 
 /** An epoll set, as far as a descriptor that is in it needs to know it. */
 export interface InterestSet {
-  /** The set's own number. */
+  /** The set's own number, −1 for what only wants to be told that the descriptor is closed. */
   readonly raw: number;
   /** Removes a descriptor that is about to be closed. */
   forget(descriptor: Descriptor, number: number): void;
@@ -110,13 +110,13 @@ export abstract class Descriptor implements Disposable {
       if (descriptor.#cell !== null) giveBack(descriptor.#cell, descriptor.#cell.leave());
     };
     joinSet = (descriptor, set) => {
-      if (descriptor.#cell !== null && !descriptor.#cell.attach(set.raw)) {
+      if (descriptor.#cell !== null && !attach(descriptor.#cell, set)) {
         throw tooManySets(descriptor[Symbol.toStringTag]);
       }
       (descriptor.#sets ??= new Set()).add(set);
     };
     leaveSet = (descriptor, set) => {
-      descriptor.#cell?.detach(set.raw);
+      if (set.raw >= 0) descriptor.#cell?.detach(set.raw);
       descriptor.#sets?.delete(set);
     };
   }
@@ -200,7 +200,7 @@ export abstract class Descriptor implements Disposable {
     if (this.#cell === null) {
       const cell = Cell.hold(acquire(this));
       for (const set of this.#sets ?? []) {
-        if (!cell.attach(set.raw)) throw tooManySets(this[Symbol.toStringTag]);
+        if (!attach(cell, set)) throw tooManySets(this[Symbol.toStringTag]);
       }
       this.#cell = cell;
       this.#raw = NONE;
@@ -241,6 +241,11 @@ function tooManySets(what: string): RangeError {
     `${what} cannot be in more than ${MOST_SETS} epoll sets while it is shared: ` +
       "dup() it for the next one",
   );
+}
+
+/** Notes a set in the cell, where the kernel knows it. Answers whether there was room. */
+function attach(cell: Cell, set: InterestSet): boolean {
+  return set.raw < 0 || cell.attach(set.raw);
 }
 
 function giveBack(cell: Cell, number: number): void {

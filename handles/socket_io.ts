@@ -22,6 +22,9 @@ import { flag, options as checkOptions } from "./validate.ts";
 
 const { MSG_NOSIGNAL, MSG_OOB, MSG_TRUNC } = socket;
 
+/** For bytes that others follow at once: see {@link SendOptions.more}. */
+export const MORE: number = MSG_NOSIGNAL | socket.MSG_MORE;
+
 const EAGAIN = errnoNumber("EAGAIN");
 const EINTR = errnoNumber("EINTR");
 const EINVAL = errnoNumber("EINVAL");

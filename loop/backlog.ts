@@ -49,6 +49,14 @@ export class Backlog {
     }
   }
 
+  /** Takes over the bytes of another backlog, which has none afterwards. */
+  append(other: Backlog): void {
+    for (let bytes = other.peek(); bytes !== null; bytes = other.peek()) {
+      this.push(bytes);
+      other.shift(bytes.byteLength);
+    }
+  }
+
   /** The bytes that come next, as far as they lie together; null when none waits. */
   peek(): Block | null {
     const first = this.#blocks[0];

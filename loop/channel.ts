@@ -10,6 +10,8 @@
 
 import type { Descriptor } from "../handles/descriptor.ts";
 import { readInto, writeFrom } from "../handles/io.ts";
+import { sendfile } from "../handles/kernel_transfer.ts";
+import { MORE, sendFrom } from "../handles/socket_io.ts";
 import {
   endWriting,
   isAtEnd,
@@ -75,6 +77,13 @@ export interface Channel {
   readonly writes: boolean;
   /** Writes what is taken at once: how many bytes, 0 when there is no room. Throws when it is broken. */
   write(bytes: Uint8Array): number;
+  /** The same for bytes that others follow at once: a part of a packet need not be sent alone. */
+  writeMore(bytes: Uint8Array): number;
+  /**
+   * Sends from a file what is taken at once, and moves the offset on: how many bytes, 0 at the end of
+   * the file, null when there is no room. Throws when either is broken.
+   */
+  sendFile(file: Descriptor, offset: BigInt64Array, most: number): number | null;
   /** Whether to tell when there is room. */
   wantWritable(on: boolean): void;
   /** Whether to go on receiving. */
@@ -142,13 +151,16 @@ export class ReadinessChannel implements Channel, Unfinished {
   }
 
   write(bytes: Uint8Array): number {
-    const taken = writeFrom(this.#io, bytes);
-    if (taken === null) {
-      this.#core.counters.wouldBlocks++;
-      return 0;
-    }
-    this.#core.counters.bytesOut += taken;
-    return taken;
+    return this.#count(writeFrom(this.#io, bytes)) ?? 0;
+  }
+
+  writeMore(bytes: Uint8Array): number {
+    if (!this.#kind.socket) return this.write(bytes);
+    return this.#count(sendFrom(this.#io, bytes, MORE, null)) ?? 0;
+  }
+
+  sendFile(file: Descriptor, offset: BigInt64Array, most: number): number | null {
+    return this.#count(sendfile(this.#io, file, offset, most));
   }
 
   wantWritable(on: boolean): void {
@@ -180,6 +192,13 @@ export class ReadinessChannel implements Channel, Unfinished {
     if (this.#detached) return;
     if (this.#paused) this.#withoutReading(0);
     else if (this.#reads) this.#read();
+  }
+
+  /** Counts what was taken, null for would-block. */
+  #count(taken: number | null): number | null {
+    if (taken === null) this.#core.counters.wouldBlocks++;
+    else this.#core.counters.bytesOut += taken;
+    return taken;
   }
 
   #report(readiness: number): void {

@@ -72,6 +72,47 @@ export class UnknownFDError extends Error {
   }
 }
 
+/**
+ * A file had fewer bytes than `sendfile` was to send of it.
+ *
+ * @example
+ * ```ts
+ * import { Loop, MemFD, ShortFileError, socketPair } from "@fdloop/fdloop";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * using loop = Loop.create();
+ * using pair = socketPair();
+ * using file = MemFD.create("page");
+ * file.write(new Uint8Array(10));
+ * const conn = loop.registerConn(pair.left, { onRecv() {} });
+ * const error = await assertRejects(() => conn.sendfile(file, { length: 11 }), ShortFileError);
+ * assertEquals([error.sent, error.expected, conn.closed], [0, 11, false]);
+ * ```
+ */
+export class ShortFileError extends Error {
+  /** Always `"ShortFileError"`. */
+  override readonly name: string = "ShortFileError";
+  /** How many of its bytes were sent: when it is more than 0, the connection is over. */
+  readonly sent: number;
+  /** How many were to be sent. */
+  readonly expected: number;
+
+  /**
+   * Describes what is missing.
+   *
+   * @param sent the bytes that were sent
+   * @param expected the bytes that were to be sent
+   */
+  constructor(sent: number, expected: number) {
+    super(
+      `the file ended ${expected - sent} bytes too early: ${sent} of ${expected} were sent. ` +
+        "Somebody has made it shorter, or the length was asked for too long ago",
+    );
+    this.sent = sent;
+    this.expected = expected;
+  }
+}
+
 /** Which of a connection's limits has passed. */
 export type TimeoutKind = "header" | "read" | "write" | "idle";
 

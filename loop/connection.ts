@@ -16,9 +16,11 @@ import {
 } from "./conn_options.ts";
 import { ConnTimeouts } from "./conn_timeouts.ts";
 import type { Core } from "./core.ts";
+import { FileJob, type SendfileOptions } from "./file_job.ts";
 import { gather, viewsOf } from "./gather.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import { Outbox, type Sender } from "./outbox.ts";
+import type { Target } from "./poller.ts";
 
 /**
  * A registered descriptor whose bytes a Loop delivers and sends. Made by `Loop.registerConn`.
@@ -82,10 +84,14 @@ export class Connection {
       if (this.#conn.#readEnded) this.#conn.#finish(null);
     }
     failed(error: Error): void {
-      this.#conn.#failed(error);
+      // The handle was closed by a copy on another thread.
+      this.#conn.#finish(error instanceof ClosedError ? null : error, error);
+    }
+    cutShort(error: Error): void {
+      this.#conn.#finish(error);
     }
     dropped(reason: unknown): void {
-      this.#conn.#finish(reason instanceof LoopClosedError ? reason : null);
+      this.#conn.#finish(reason instanceof LoopClosedError ? reason : null, reason);
     }
   };
 
@@ -120,7 +126,7 @@ export class Connection {
       : new ConnTimeouts(core.timers, core.poller, timeouts, (error) => this.#finish(error));
     const ear = new Connection.#Ear(this);
     this.#channel = open(ear);
-    this.#outbox = new Outbox(core, this.#channel, ear, this.#timeouts, maxBacklog);
+    this.#outbox = new Outbox(core, number, this.#channel, ear, this.#timeouts, maxBacklog);
     this.#readEnded = !this.#channel.reads;
     try {
       this.#timeouts?.start();
@@ -136,7 +142,7 @@ export class Connection {
     return this.#number;
   }
 
-  /** How many bytes wait to be sent. */
+  /** How many bytes wait to be sent, without those of files. */
   get pending(): number {
     return this.#outbox.pending;
   }
@@ -159,8 +165,8 @@ export class Connection {
   write(data: ArrayBufferView): boolean {
     const bytes = checkBytes(data, "Connection.write: the data");
     if (this.#isOver()) return false;
-    this.#outbox.check(bytes.byteLength, this.#number);
-    return this.#outbox.send(bytes) && this.#outbox.pending === 0;
+    this.#outbox.check(bytes.byteLength, "Connection.write");
+    return this.#outbox.send(bytes) && this.#outbox.isEmpty;
   }
 
   /**
@@ -177,9 +183,48 @@ export class Connection {
   writev(parts: readonly ArrayBufferView[]): boolean {
     const views = viewsOf(parts, "Connection.writev");
     if (this.#isOver()) return false;
-    this.#outbox.check(views.reduce((sum, { byteLength }) => sum + byteLength, 0), this.#number);
+    const size = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#outbox.check(size, "Connection.writev");
     gather(views, (piece) => this.#outbox.send(piece));
-    return this.#outbox.pending === 0 && !this.#closed;
+    return this.#outbox.isEmpty && !this.#closed;
+  }
+
+  /**
+   * Sends a part of a file, in order with what is written before and after it: `sendfile(2)`. Resolves
+   * with the number of bytes that were taken of the file, without the headers.
+   *
+   * Its bytes do not pass through the program, and do not count for the cap. The file's own position
+   * stays where it is. What is not in the page cache is read from the disk while the thread waits, at
+   * most 1 MiB a turn. The kernel sends the pages of the file themselves: what is changed in them
+   * before the peer has them may arrive changed. Where the kernel cannot send this file to this
+   * descriptor by itself, it is read and written instead.
+   *
+   * A stream is never left in the middle. When the file gets shorter than `length`, its handle is
+   * closed or the signal is aborted, then either nothing was sent of it and of its headers: the promise
+   * is rejected, and the connection goes on with what comes next. Or a part was sent: the connection is
+   * over, too, and `onClose` has the same error. Without `length` nobody was promised anything, and a
+   * file that gets shorter ends where it ends.
+   *
+   * Platforms: Linux. See sendfile(2).
+   *
+   * @param file a handle, or the number of a descriptor that is not closed while it is sent; it must be
+   *   open for reading, and have positions
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {RangeError} when a number is out of range
+   * @throws {ShortFileError} when the file has fewer bytes than `length`
+   * @throws {ClosedError} when the file's handle is closed, before or meanwhile
+   * @throws {QueueFullError} when the headers are more than may wait; nothing was taken
+   * @throws {UnknownFDError} when the connection is over, before or meanwhile, and nothing else tells why
+   * @throws {SyscallError} EBADF, ESPIPE, EISDIR, EINVAL, when the file cannot be read at an offset;
+   *   EPIPE, ECONNRESET and what else breaks the connection
+   * @throws {Error} after `end()`, and for a descriptor that was opened for reading only
+   */
+  async sendfile(file: Target, options: SendfileOptions = {}): Promise<number> {
+    const what = "Connection.sendfile";
+    const job = new FileJob(file, options, what);
+    if (this.#isOver()) throw new UnknownFDError(this.#number);
+    this.#outbox.check(job.headerBytes, what);
+    return await this.#outbox.sendFile(job);
   }
 
   /**
@@ -252,12 +297,7 @@ export class Connection {
   #gone(): void {
     // What waits finds out by itself why nobody takes it.
     this.#outbox.flush();
-    if (this.#outbox.pending === 0) this.#finish(null);
-  }
-
-  #failed(error: Error): void {
-    // The handle was closed by a copy on another thread.
-    this.#finish(error instanceof ClosedError ? null : error);
+    if (this.#outbox.isEmpty) this.#finish(null);
   }
 
   #drained(): void {
@@ -265,13 +305,14 @@ export class Connection {
     if (onDrain !== undefined) this.#core.call(() => onDrain.call(this.#handlers, this));
   }
 
-  #finish(error: Error | null): void {
+  /** Ends it: `onClose` has the error, whoever waits for a file the reason. */
+  #finish(error: Error | null, reason: unknown = error): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#timeouts?.stop();
     this.#forget(this);
     this.#core.counters.connections--;
-    this.#outbox.drop();
+    this.#outbox.drop(reason);
     this.#core.tellLater({ tell: () => this.#tell(error) });
     this.#channel.detach();
   }

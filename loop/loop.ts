@@ -16,6 +16,7 @@ import type { ConnHandlers, ConnOptions } from "./conn_options.ts";
 import type { Connection } from "./connection.ts";
 import { Core } from "./core.ts";
 import { DedicatedDriver } from "./dedicated.ts";
+import type { SendfileOptions } from "./file_job.ts";
 import { LoopBase } from "./loop_base.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import type { LoopOptions, WaitOptions } from "./options.ts";
@@ -198,6 +199,15 @@ export class Loop extends LoopBase implements Disposable {
    */
   write(target: Target, data: ArrayBufferView): boolean {
     return this.conn(target).write(data);
+  }
+
+  /**
+   * Sends a part of a file on a connection, found by its descriptor: see `Connection.sendfile`.
+   *
+   * @throws {UnknownFDError} when the descriptor has no connection here
+   */
+  async sendfile(target: Target, file: Target, options: SendfileOptions = {}): Promise<number> {
+    return await this.conn(target).sendfile(file, options);
   }
 
   /**

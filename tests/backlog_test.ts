@@ -147,3 +147,16 @@ test("C06 C09 a backlog agrees with a plain array over random steps", () => {
     }
   }
 });
+
+test("C29 append: one backlog behind the other, which is empty afterwards", () => {
+  const one = new Backlog();
+  const other = new Backlog();
+  one.append(other);
+  assertEquals(one.size, 0);
+  one.push(pattern(100));
+  other.push(pattern(200_000, 100));
+  other.shift(50);
+  one.append(other);
+  assertEquals([one.size, other.size, other.capacity], [200_050, 0, 0]);
+  assertBytes(take(one), joined([pattern(100), pattern(199_950, 150)]));
+});

@@ -1,5 +1,10 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { ConnTimeoutError, QueueFullError, UnknownFDError } from "../loop/conn_errors.ts";
+import {
+  ConnTimeoutError,
+  QueueFullError,
+  ShortFileError,
+  UnknownFDError,
+} from "../loop/conn_errors.ts";
 import { test } from "./support.ts";
 
 test("C07 QueueFullError: what waits, what was to be written, the cap, and what to do", () => {
@@ -25,4 +30,11 @@ test("C19 ConnTimeoutError: which limit, and how long it was", () => {
     assertEquals([error.name, error.kind, error.milliseconds], ["ConnTimeoutError", kind, 2.5]);
     assertEquals(error.message, `the connection's ${kind} limit of 2.5 ms has passed`);
   }
+});
+
+test("C29 ShortFileError: how much was sent, how much was to be", () => {
+  const error = new ShortFileError(30, 100);
+  assertInstanceOf(error, Error);
+  assertEquals([error.name, error.sent, error.expected], ["ShortFileError", 30, 100]);
+  assertStringIncludes(error.message, "70 bytes too early: 30 of 100 were sent");
 });

@@ -9,6 +9,7 @@ import fs from "node:fs";
 import { type ErrnoName, errnoNumber } from "../ffi/errno.ts";
 import { libc } from "../ffi/libc.ts";
 import { backend } from "../ffi/platform.ts";
+import type { SymbolName } from "../ffi/symbols.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import type { Descriptor } from "../handles/descriptor.ts";
 import { Socket } from "../handles/socket.ts";
@@ -97,7 +98,7 @@ export function setErrno(error: ErrnoName): void {
 
 /** Makes a call fail with each error in turn, and then work again, until the end of its scope. */
 export function failing(
-  name: "accept4" | "connect" | "sendto" | "recvfrom" | "sendmsg" | "recvmsg" | "listen" | "chmod",
+  name: SymbolName,
   errors: readonly ErrnoName[],
 ): Disposable & { readonly calls: number } {
   const calls = libc as unknown as Record<string, (...args: unknown[]) => unknown>;

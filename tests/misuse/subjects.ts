@@ -31,7 +31,12 @@ import { SignalInfo } from "../../handles/signal_info.ts";
 import { Socket } from "../../handles/socket.ts";
 import { TargetFDError } from "../../handles/target_fd_error.ts";
 import { TimerFD } from "../../handles/timer_fd.ts";
-import { ConnTimeoutError, QueueFullError, UnknownFDError } from "../../loop/conn_errors.ts";
+import {
+  ConnTimeoutError,
+  QueueFullError,
+  ShortFileError,
+  UnknownFDError,
+} from "../../loop/conn_errors.ts";
 import type { Connection } from "../../loop/connection.ts";
 import { Loop } from "../../loop/loop.ts";
 import { LoopClosedError } from "../../loop/loop_closed_error.ts";
@@ -117,6 +122,11 @@ function makeMemory(_scope: Scope): MemFD {
   memory.truncate(8192);
   return memory;
 }
+
+const sendfile: Arguments = (scope) => [
+  scope.keep(makeMemory(scope)),
+  { offset: 1, length: 8, headers: new Uint8Array(8), signal: new AbortController().signal },
+];
 
 /** With the seal, so that copying is done by memcpy(3), which believes what it is told. */
 function makeRegion(_scope: Scope): MappedRegion {
@@ -239,6 +249,7 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
   LoopClosedError: error(LoopClosedError, []),
   QueueFullError: error(QueueFullError, [1, 2, 3]),
   UnknownFDError: error(UnknownFDError, [3]),
+  ShortFileError: error(ShortFileError, [1, 2]),
   ConnTimeoutError: error(ConnTimeoutError, ["idle", 5]),
 
   Descriptor: { refused: ["new"], valid: { new: () => [Symbol("owned"), 0] } },
@@ -488,6 +499,7 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
       conn: (scope, loop) => connected(scope, loop).slice(0, 1),
       write: connected,
       accept: accepting,
+      sendfile: (scope, loop) => [connected(scope, loop)[0], ...sendfile(scope, null)],
       // Nothing is watched, so that it ends by itself whatever it is given.
       run: () => [{ signal: new AbortController().signal }],
     },
@@ -531,6 +543,7 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
       new: () => [{}, 0, handlers(), connOptions(), () => {}, () => {}],
       write: bytes,
       writev: () => [[new Uint8Array(8), new Uint8Array(0)]],
+      sendfile,
     },
   },
   ...ACCEPT_SUBJECTS,
