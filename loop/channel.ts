@@ -90,6 +90,8 @@ export interface Channel {
   wantReadable(on: boolean): void;
   /** Tells the peer that no more will come. Throws when it is broken. */
   endWriting(): void;
+  /** The bytes that it was given to deliver first and has not delivered yet, null when there are none. */
+  readonly carry: Uint8Array | null;
   /** Stops to carry. The descriptor stays open. */
   detach(): void;
 }
@@ -120,19 +122,35 @@ export class ReadinessChannel implements Channel, Unfinished {
   #hungUp = false;
   #waitsForTurn = false;
   #detached = false;
+  #carry: Uint8Array | null;
 
   /**
    * Registers the descriptor with the loop's poller.
    *
-   * @throws {TypeError} when it blocks, or when what it carries is messages
+   * @param carry bytes that are delivered in the next turn, before any that are read
+   * @throws {TypeError} when it blocks, when what it carries is messages, or when there are bytes to
+   *   deliver from what is not read
    * @throws {SyscallError} EEXIST, when the loop watches it already; EPERM, when it cannot be watched
    */
-  constructor(core: Core, target: Target, io: Descriptor, sink: Sink, what: string) {
+  constructor(
+    core: Core,
+    target: Target,
+    io: Descriptor,
+    sink: Sink,
+    carry: Uint8Array | null,
+    what: string,
+  ) {
     this.#core = core;
     this.#io = io;
     this.#sink = sink;
     this.#kind = streamKind(io, what);
     this.#reads = this.#kind.reads;
+    this.#carry = carry;
+    if (carry !== null && !this.#reads) {
+      throw new TypeError(
+        `${what}: carry is received, and fd ${io.raw} was opened for writing only`,
+      );
+    }
     this.#interest = EDGE | (this.#reads ? READING : 0);
     const report = (readiness: number): void => this.#report(readiness);
     this.#source = core.registry.watch(target, this.#interest, report, what);
@@ -140,6 +158,10 @@ export class ReadinessChannel implements Channel, Unfinished {
       this.#detached = true;
       sink.dropped(reason);
     };
+    if (carry !== null) {
+      this.#unread = true;
+      this.#continueLater();
+    }
   }
 
   get reads(): boolean {
@@ -148,6 +170,10 @@ export class ReadinessChannel implements Channel, Unfinished {
 
   get writes(): boolean {
     return this.#kind.writes;
+  }
+
+  get carry(): Uint8Array | null {
+    return this.#carry;
   }
 
   write(bytes: Uint8Array): number {
@@ -221,7 +247,7 @@ export class ReadinessChannel implements Channel, Unfinished {
       this.#unread = true;
       // The next bytes need not wake the loop.
       this.#setInterest(this.#interest & ~READING);
-      if (this.#hungUp && this.#isAtEnd()) this.#ended();
+      if (this.#hungUp && this.#carry === null && this.#isAtEnd()) this.#ended();
     }
   }
 
@@ -238,6 +264,10 @@ export class ReadinessChannel implements Channel, Unfinished {
   #read(): void {
     const { counters, input } = this.#core;
     this.#unread = true;
+    if (this.#carry !== null) {
+      this.#deliverCarry(this.#carry);
+      if (this.#detached || this.#paused) return;
+    }
     for (let budget = READ_BUDGET; budget > 0;) {
       const count = this.#readOnce(input.bytes);
       if (count === 0) return;
@@ -252,6 +282,11 @@ export class ReadinessChannel implements Channel, Unfinished {
     }
     counters.budgetHits++;
     this.#continueLater();
+  }
+
+  #deliverCarry(carry: Uint8Array): void {
+    this.#carry = null;
+    this.#sink.received(carry);
   }
 
   /** One read: how many bytes, 0 when there is nothing more to read now. */

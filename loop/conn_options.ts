@@ -4,7 +4,7 @@
  * @module
  */
 
-import { integer, options as checkOptions, shown } from "../handles/validate.ts";
+import { bytes, integer, options as checkOptions, shown } from "../handles/validate.ts";
 import type { ConnTimeoutOptions } from "./conn_timeouts.ts";
 import type { Connection } from "./connection.ts";
 
@@ -38,6 +38,11 @@ export interface ConnOptions {
    * is taken before the kernel is asked. Default: 64 MiB.
    */
   maxBacklog?: number;
+  /**
+   * Bytes that were received before, by whoever had the descriptor then: `onRecv` is called with them in
+   * the next turn, before anything is read, even when nothing comes. Copied. Default: none.
+   */
+  carry?: ArrayBufferView;
   /** Limits after which it is closed with a `ConnTimeoutError`. Default: none. */
   timeouts?: ConnTimeoutOptions;
 }
@@ -54,9 +59,11 @@ const MAX_BACKLOG = 64 * 1024 * 1024;
 export function checkConnOptions(
   options: ConnOptions,
   what: string,
-): { maxBacklog: number; timeouts: ConnTimeoutOptions | null } {
-  const { maxBacklog = MAX_BACKLOG, timeouts } = checkOptions(options, `${what}: options`);
+): { maxBacklog: number; timeouts: ConnTimeoutOptions | null; carry: Uint8Array | null } {
+  const { maxBacklog = MAX_BACKLOG, timeouts, carry } = checkOptions(options, `${what}: options`);
+  const carried = carry === undefined ? null : bytes(carry, `${what}: carry`);
   return {
+    carry: carried === null || carried.byteLength === 0 ? null : new Uint8Array(carried),
     maxBacklog: integer(maxBacklog, `${what}: maxBacklog`, 1, Number.MAX_SAFE_INTEGER),
     timeouts: timeouts === undefined ? null : checkOptions(timeouts, `${what}: timeouts`),
   };

@@ -35,7 +35,7 @@ export class ConnTable {
       number,
       handlers,
       options,
-      (sink) => new ReadinessChannel(this.#core, target, io, sink, what),
+      (sink, carry) => new ReadinessChannel(this.#core, target, io, sink, carry, what),
       this.#forget,
     );
     this.#byNumber.set(number, conn);

@@ -105,6 +105,7 @@ export class Connection {
   #readEnded: boolean;
   #closed = false;
   #told = false;
+  #boundary = false;
 
   /** Connections are made by `Loop.registerConn`. */
   constructor(
@@ -112,12 +113,12 @@ export class Connection {
     number: number,
     handlers: ConnHandlers,
     options: ConnOptions,
-    open: (sink: Sink) => Channel,
+    open: (sink: Sink, carry: Uint8Array | null) => Channel,
     forget: (conn: Connection) => void,
   ) {
     const what = "Loop.registerConn";
     this.#handlers = checkHandlers(handlers, what);
-    const { maxBacklog, timeouts } = checkConnOptions(options, what);
+    const { maxBacklog, timeouts, carry } = checkConnOptions(options, what);
     this.#core = core;
     this.#number = number;
     this.#forget = forget;
@@ -125,7 +126,7 @@ export class Connection {
       ? null
       : new ConnTimeouts(core.timers, core.poller, timeouts, (error) => this.#finish(error));
     const ear = new Connection.#Ear(this);
-    this.#channel = open(ear);
+    this.#channel = open(ear, carry);
     this.#outbox = new Outbox(core, number, this.#channel, ear, this.#timeouts, maxBacklog);
     this.#readEnded = !this.#channel.reads;
     try {
@@ -256,6 +257,20 @@ export class Connection {
     this.#channel.wantReadable(true);
   }
 
+  /**
+   * Says that the protocol is between two messages: everything that came was understood, and answered as
+   * far as it has an answer. From here on, until the next byte comes, the connection can be served by
+   * somebody else who has nothing of it but the descriptor.
+   */
+  atBoundary(): void {
+    if (!this.#isOver()) this.#boundary = true;
+  }
+
+  /** Whether the last call of {@link Connection.atBoundary} was followed by no byte yet. */
+  get boundary(): boolean {
+    return this.#boundary;
+  }
+
   /** Says that a header is awaited from now on: the `header` limit begins. */
   expectHeader(): void {
     if (!this.#isOver()) this.#timeouts?.expectHeader();
@@ -274,7 +289,29 @@ export class Connection {
     this.#finish(null);
   }
 
+  /**
+   * Takes the connection out of its loop, for somebody else to go on with its descriptor, which stays
+   * open and is the caller's. It is over without `onClose`, and all its limits with it.
+   *
+   * Nothing that was written may wait. What the kernel has of it is sent by the kernel; what has come and
+   * was not read is there for the next reader. Register it again with `carry`, together with what the
+   * handlers have of a message that is not complete.
+   *
+   * @returns `carry`: of the bytes that it was registered with as `carry`, those not delivered yet
+   * @throws {Error} when something waits to be sent, and after `end()`: the connection goes on
+   * @throws {UnknownFDError} when the connection is over
+   */
+  detach(): { carry: Uint8Array } {
+    if (this.#isOver()) throw new UnknownFDError(this.#number);
+    this.#outbox.checkIdle("Connection.detach");
+    const carry = this.#channel.carry ?? new Uint8Array(0);
+    this.#closed = this.#told = true;
+    this.#release(null);
+    return { carry };
+  }
+
   #received(bytes: Uint8Array): void {
+    this.#boundary = false;
     this.#timeouts?.received();
     try {
       this.#handlers.onRecv(bytes, this);
@@ -309,11 +346,16 @@ export class Connection {
   #finish(error: Error | null, reason: unknown = error): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#core.tellLater({ tell: () => this.#tell(error) });
+    this.#release(reason);
+  }
+
+  /** Lets go of the loop, and of what waits. */
+  #release(reason: unknown): void {
     this.#timeouts?.stop();
     this.#forget(this);
     this.#core.counters.connections--;
     this.#outbox.drop(reason);
-    this.#core.tellLater({ tell: () => this.#tell(error) });
     this.#channel.detach();
   }
 

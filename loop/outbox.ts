@@ -109,6 +109,21 @@ export class Outbox implements Unfinished {
     }
   }
 
+  /** Throws when something waits, or when the writing side ends or has ended. */
+  checkIdle(what: string): void {
+    const why = this.#ending
+      ? "its writing side ends"
+      : this.#files !== null
+      ? "a file is being sent: await its promise"
+      : this.#backlog !== null
+      ? `${this.pending} bytes wait to be sent: wait for onDrain`
+      : null;
+    if (why === null) return;
+    throw new Error(
+      `${what}: fd ${this.#number} cannot be given to somebody else now, because ${why}`,
+    );
+  }
+
   /** Sends what is taken at once; the rest waits. Answers false when the connection is over. */
   send(bytes: Uint8Array): boolean {
     const { byteLength } = bytes;

@@ -38,7 +38,7 @@ class Ear {
       failed: (error) => void this.seen.push(`failed ${named(error)}`),
       dropped: (reason) => void this.seen.push(`dropped ${(reason as Error)?.name}`),
     };
-    this.channel = new ReadinessChannel(core, target, io, sink, "test");
+    this.channel = new ReadinessChannel(core, target, io, sink, null, "test");
   }
 
   /** Takes turns until nothing happens, and answers what was told since it was last asked. */

@@ -215,7 +215,11 @@ function makeConnection(scope: Scope): object {
 }
 
 const handlers = (): object => ({ onRecv() {}, onEnd() {}, onDrain() {}, onClose() {} });
-const connOptions = (): object => ({ maxBacklog: 1000, timeouts: { idle: 1000 } });
+const connOptions = (): object => ({
+  maxBacklog: 1000,
+  timeouts: { idle: 1000 },
+  carry: new Uint8Array(8),
+});
 
 /** A loop with a connection, and the descriptor of that. */
 const connected: Arguments = (scope, loop) => {
