@@ -22,6 +22,7 @@ import { LoopClosedError } from "./loop_closed_error.ts";
 import type { LoopOptions, WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
 import { EpollPoller } from "./poller_epoll.ts";
+import { splice, type SpliceOptions } from "./splice.ts";
 import { type StreamPair, streams } from "./streams.ts";
 import type { SharedWaker } from "./waker.ts";
 
@@ -208,6 +209,31 @@ export class Loop extends LoopBase implements Disposable {
    */
   async sendfile(target: Target, file: Target, options: SendfileOptions = {}): Promise<number> {
     return await this.conn(target).sendfile(file, options);
+  }
+
+  /**
+   * Moves bytes from one descriptor to another, through a pipe in the kernel, until the first one ends:
+   * `splice(2)`. They do not pass through the program. Resolves with how many were moved: then the one
+   * side has ended and the other has everything, and whoever wants the end to be seen there, too, calls
+   * `shutdown("write")`. The other direction is a splice of its own; there may be one each.
+   *
+   * It takes no more than it can give: a slow reader holds up the writer. Neither may be a connection or
+   * be watched in this loop. Both stay their owners' and open. A pipe, two descriptors more, is open
+   * while it lasts. An urgent byte is left out. Platforms: Linux. See splice(2).
+   *
+   * @param from what bytes come from: a stream socket or a pipe, non-blocking
+   * @param to what they go to: another one, or the same
+   * @throws {TypeError} when an argument is not what it should be, or when one of the two blocks
+   * @throws {RangeError} when the length is out of range
+   * @throws {SpliceError} when it ends before its end, with the bytes that are on their way
+   * @throws {SyscallError} EEXIST, when the loop watches one already; EPERM, when one cannot be watched;
+   *   EMFILE, ENFILE, when there is no descriptor left
+   * @throws {ClosedError} when a handle is closed
+   * @throws {LoopClosedError} when the loop is closed
+   */
+  async splice(from: Target, to: Target, options: SpliceOptions = {}): Promise<number> {
+    this.#core.checkOpen();
+    return await splice(this.#core, from, to, options);
   }
 
   /**

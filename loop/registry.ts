@@ -28,9 +28,10 @@ const ENOENT = errnoNumber("ENOENT");
 /** Readiness that lets a read, or a write, say more than would-block. */
 const WAKES_READERS = READABLE | PEER_CLOSED | HANGUP | ERROR;
 const WAKES_WRITERS = WRITABLE | HANGUP | ERROR;
+const WAKES_ENDERS = HANGUP | ERROR;
 
-/** Which of a source's promises are meant. */
-export type Side = "readers" | "writers";
+/** Which of a source's waiters are meant. */
+export type Side = "readers" | "writers" | "enders";
 
 /** The watches and promises of one loop. */
 export class Registry {
@@ -70,7 +71,8 @@ export class Registry {
   /** Starts a watch. */
   watch(target: Target, interest: number, report: Source["report"], what: string): Source {
     const idle = (found: Source): boolean =>
-      found.report === null && found.readers.length === 0 && found.writers.length === 0;
+      found.report === null &&
+      found.readers.length + found.writers.length + found.enders.length === 0;
     const source = this.#open(target, what, idle);
     this.arm(source, interest);
     source.report = report;
@@ -86,22 +88,12 @@ export class Registry {
     what: string,
   ): Promise<void> {
     signal?.throwIfAborted();
-    const source = this.#open(target, what, (found) => found.report === null);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { resolve, reject };
-    source[side].push(waiter);
-    this.#count(1);
+    const waiter: Waiter = { resolve: () => resolve(), reject };
+    const source = this.listen(target, side, waiter, what);
     const onAbort = (): void => {
-      if (!this.#forget(source, side, waiter)) return;
-      reject(signal!.reason);
-      this.#armForWaiters(source);
+      if (this.unlisten(source, side, waiter)) reject(signal!.reason);
     };
-    try {
-      this.#armForWaiters(source);
-    } catch (error) {
-      this.#forget(source, side, waiter);
-      throw error;
-    }
     signal?.addEventListener("abort", onAbort);
     try {
       await promise;
@@ -110,16 +102,43 @@ export class Registry {
     }
   }
 
+  /** Adds somebody who waits for one report. */
+  listen(target: Target, side: Side, waiter: Waiter, what: string): Source {
+    const source = this.#open(target, what, (found) => found.report === null);
+    source[side].push(waiter);
+    this.#count(1);
+    try {
+      this.#armForWaiters(source);
+    } catch (error) {
+      this.#forget(source, side, waiter);
+      throw error;
+    }
+    return source;
+  }
+
+  /** Lets somebody go who does not want to wait any more. Answers false when it was told before. */
+  unlisten(source: Source, side: Side, waiter: Waiter): boolean {
+    if (!this.#forget(source, side, waiter)) return false;
+    try {
+      this.#armForWaiters(source);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+    return true;
+  }
+
   /** The source that a report is for, or null when it went away after the report was fetched. */
   reported(slot: number, generation: number): Source | null {
     return this.#sources.reported(slot, generation);
   }
 
-  /** Settles the promises that a report fulfils. */
+  /** Tells those who waited for a report. */
   settle(source: Source, readiness: number): void {
-    if ((readiness & WAKES_READERS) !== 0) this.#resolve(source.readers);
-    if ((readiness & WAKES_WRITERS) !== 0) this.#resolve(source.writers);
-    this.#armForWaiters(source);
+    if ((readiness & WAKES_READERS) !== 0) this.#resolve(source.readers, readiness);
+    if ((readiness & WAKES_WRITERS) !== 0) this.#resolve(source.writers, readiness);
+    if ((readiness & WAKES_ENDERS) !== 0) this.#resolve(source.enders, readiness);
+    // What they did may have ended it.
+    if (this.isLive(source)) this.#armForWaiters(source);
   }
 
   /** Whether a source is still watched. */
@@ -194,7 +213,7 @@ export class Registry {
   #armForWaiters(source: Source): void {
     const interest = (source.readers.length > 0 ? READABLE | PEER_CLOSED : 0) |
       (source.writers.length > 0 ? WRITABLE : 0);
-    if (interest !== 0) this.arm(source, interest | ONCE);
+    if (interest !== 0 || source.enders.length > 0) this.arm(source, interest | ONCE);
     // A handle says when it is closed; a bare number does not, and must not stay behind.
     else if (!(source.target instanceof Descriptor)) this.cancel(source);
   }
@@ -204,9 +223,9 @@ export class Registry {
     this.#changed();
   }
 
-  #resolve(waiters: Waiter[]): void {
+  #resolve(waiters: Waiter[], readiness: number): void {
     this.#count(-waiters.length);
-    for (const waiter of waiters.splice(0)) waiter.resolve();
+    for (const waiter of waiters.splice(0)) waiter.resolve(readiness);
   }
 
   /** Takes one waiter out. Answers false when it was settled before. */
@@ -223,7 +242,7 @@ export class Registry {
     this.#sources.remove(source);
     const watches = source.report === null ? 0 : 1;
     source.report = null;
-    const waiters = [...source.readers.splice(0), ...source.writers.splice(0)];
+    const waiters = [source.readers, source.writers, source.enders].flatMap((all) => all.splice(0));
     this.#count(-watches - waiters.length);
     for (const waiter of waiters) waiter.reject(reason);
     source.dropped?.(reason);

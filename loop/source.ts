@@ -10,11 +10,11 @@
 
 import { GENERATIONS, type Target } from "./poller.ts";
 
-/** A promise that waits for one direction of a source. */
+/** Who waits for one report of a source: a promise, or what a splice does next. */
 export interface Waiter {
-  /** Fulfils the promise. */
-  resolve(): void;
-  /** Rejects it. */
+  /** Tells that the report has come, and what it says. */
+  resolve(readiness: number): void;
+  /** Tells why it never will. */
   reject(reason: unknown): void;
 }
 
@@ -33,9 +33,10 @@ export interface Source {
   report: ((readiness: number) => void) | null;
   /** Told why, when the source goes away by itself: its handle was closed, or the loop. */
   dropped: ((reason: unknown) => void) | null;
-  /** Promises for READABLE and for WRITABLE. */
+  /** Who waits for READABLE, for WRITABLE, and for nothing but what is reported unasked. */
   readonly readers: Waiter[];
   readonly writers: Waiter[];
+  readonly enders: Waiter[];
 }
 
 /** The sources of one loop, by slot and by number. */
@@ -77,6 +78,7 @@ export class Sources {
       dropped: null,
       readers: [],
       writers: [],
+      enders: [],
     };
     this.#slots[slot] = source;
     this.#byNumber.set(number, source);

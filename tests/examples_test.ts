@@ -14,6 +14,32 @@ function python(source: string, ...args: string[]): Promise<string> {
   });
 }
 
+/**
+ * Runs a program of python's that is on both sides of a proxy: it prints the port of its server, is told
+ * that of the proxy, and the last line that it prints is answered.
+ */
+async function throughProxy(name: string, peer: string): Promise<string> {
+  const child = execFile("python3", ["-c", peer], { timeout: 25_000 });
+  let printed = "";
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  const first = new Promise<string>((resolve) => {
+    child.stdout!.on("data", (text: string) => {
+      printed += text;
+      if (printed.includes("\n")) resolve(printed.split("\n")[0]!);
+    });
+  });
+  const backend = await first;
+  await using proxy = await startScript(example(name), {
+    args: ["127.0.0.1:0", `127.0.0.1:${backend}`],
+  });
+  const near = /^127\.0\.0\.1:(\d+) is/.exec(await proxy.line())![1];
+  child.stdin!.end(`${near}\n`);
+  await ended;
+  proxy.kill("SIGTERM");
+  assertEquals((await proxy.result).code, 0);
+  return printed.trim().split("\n").at(-1)!;
+}
+
 const withPython = (name: string, body: () => Promise<void>): void =>
   test.if(hasCommand("python3"), "there is no python3 to be the peer", name, body);
 
@@ -99,26 +125,58 @@ while chunk := client.recv(65536): answer += chunk
 thread.join()
 print(answer[:64].decode() == hashlib.sha256(data).hexdigest(), len(answer) == 64 + (5 << 20))
 `;
-  const child = execFile("python3", ["-c", peer], { timeout: 20_000 });
-  let printed = "";
-  const ended = new Promise((resolve) => child.on("close", resolve));
-  const first = new Promise<string>((resolve) => {
-    child.stdout!.on("data", (text: string) => {
-      printed += text;
-      if (printed.includes("\n")) resolve(printed.split("\n")[0]!);
-    });
-  });
-  const backend = await first;
-  await using proxy = await startScript(example("tcp_proxy"), {
-    args: ["127.0.0.1:0", `127.0.0.1:${backend}`],
-  });
-  const near = /^127\.0\.0\.1:(\d+) is/.exec(await proxy.line())![1];
-  child.stdin!.end(`${near}\n`);
-  await ended;
-  assertEquals(printed.trim().split("\n").at(-1), "True True");
-  proxy.kill("SIGTERM");
-  assertEquals((await proxy.result).code, 0);
+  assertEquals(await throughProxy("tcp_proxy", peer), "True True");
 });
+
+withPython(
+  "C29 examples: splice_proxy moves 50 MiB both ways at once, and keeps half-close",
+  async () => {
+    const peer = `
+import hashlib, os, random, socket, sys, threading
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+near = int(input())
+size = 50 << 20
+data = [random.Random(seed).randbytes(1 << 20) * 50 for seed in (1, 2)]
+def receive(s):
+    digest, count = hashlib.sha256(), 0
+    while chunk := s.recv(1 << 18): digest.update(chunk); count += len(chunk)
+    return digest.hexdigest(), count
+def send(s, bytes):
+    s.sendall(bytes)
+    s.shutdown(socket.SHUT_WR)
+def backend():
+    conn, _ = listener.accept()
+    sender = threading.Thread(target=send, args=(conn, data[1]))
+    sender.start()
+    got.append(receive(conn))
+    sender.join()
+    conn, _ = listener.accept()
+    question = receive(conn)[1]
+    conn.sendall(b"%d" % question)
+    conn.close()
+    listener.accept()[0].close()
+got = []
+thread = threading.Thread(target=backend)
+thread.start()
+client = socket.create_connection(("127.0.0.1", near))
+sender = threading.Thread(target=send, args=(client, data[0]))
+sender.start()
+answer = receive(client)
+sender.join()
+half = socket.create_connection(("127.0.0.1", near))
+send(half, b"question")
+late = half.recv(100)
+third = socket.create_connection(("127.0.0.1", near))
+ended = third.recv(1)
+third.close()
+thread.join()
+want = [(hashlib.sha256(d).hexdigest(), size) for d in data]
+print(got == want[:1], answer == want[1], late == b"8", ended == b"")
+`;
+    assertEquals(await throughProxy("splice_proxy", peer), "True True True True");
+  },
+);
 
 test("examples: supervise starts again, forwards signals, and kills at the deadline", async () => {
   using dir = tempDir();

@@ -40,6 +40,7 @@ import {
 import type { Connection } from "../../loop/connection.ts";
 import { Loop } from "../../loop/loop.ts";
 import { LoopClosedError } from "../../loop/loop_closed_error.ts";
+import { SpliceError } from "../../loop/splice.ts";
 import { LoopWaker } from "../../loop/waker.ts";
 import { POLICY_SUBJECTS } from "./policy_subjects.ts";
 import { ACCEPT_SUBJECTS, accepting } from "./accept_subjects.ts";
@@ -254,6 +255,7 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
   QueueFullError: error(QueueFullError, [1, 2, 3]),
   UnknownFDError: error(UnknownFDError, [3]),
   ShortFileError: error(ShortFileError, [1, 2]),
+  SpliceError: error(SpliceError, [1, new Uint8Array(2), new Error("reset")]),
   ConnTimeoutError: error(ConnTimeoutError, ["idle", 5]),
 
   Descriptor: { refused: ["new"], valid: { new: () => [Symbol("owned"), 0] } },
@@ -503,6 +505,11 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
       conn: (scope, loop) => connected(scope, loop).slice(0, 1),
       write: connected,
       accept: accepting,
+      splice: (scope) => [
+        scope.keep(socketPair()).left,
+        scope.keep(socketPair()).left,
+        { length: 8, signal: AbortSignal.abort(new Trap("waited")) },
+      ],
       sendfile: (scope, loop) => [connected(scope, loop)[0], ...sendfile(scope, null)],
       // Nothing is watched, so that it ends by itself whatever it is given.
       run: () => [{ signal: new AbortController().signal }],
