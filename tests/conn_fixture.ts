@@ -5,10 +5,11 @@
  * @module
  */
 
+import fs from "node:fs";
 import { assertEquals } from "@std/assert";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import type { Descriptor } from "../handles/descriptor.ts";
-import type { FD } from "../handles/fd.ts";
+import { FD } from "../handles/fd.ts";
 import { readInto, writeFrom } from "../handles/io.ts";
 import { socketPair } from "../handles/pipe.ts";
 import type { Socket } from "../handles/socket.ts";
@@ -68,6 +69,16 @@ export function record(added: Partial<ConnHandlers> = {}): Recorder {
       },
     },
   };
+}
+
+/** Opens a file. The runtime's own number of it is given back, because each runtime closes its own. */
+export function openFile(path: string, mode: string): FD {
+  const number = fs.openSync(path, mode);
+  try {
+    return FD.duplicate(number);
+  } finally {
+    fs.closeSync(number);
+  }
 }
 
 /** Writes until the descriptor takes no more: how many bytes it took. */

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { libc } from "../../ffi/libc.ts";
 import { SyscallError } from "../../ffi/syscall_error.ts";
 import { ClosedError } from "../../handles/closed_error.ts";
-import { FD } from "../../handles/fd.ts";
+import type { FD } from "../../handles/fd.ts";
 import { MemFD } from "../../handles/mem_fd.ts";
 import { pipe, socketPair } from "../../handles/pipe.ts";
 import { QueueFullError, ShortFileError, UnknownFDError } from "../../loop/conn_errors.ts";
@@ -19,6 +19,7 @@ import {
   fill,
   joined,
   onRecv,
+  openFile,
   pattern,
   record,
   reset,
@@ -84,8 +85,8 @@ test("C29 a large file, in order with the writes around it, on TCP and on a Unix
 test("C29 a handle, a number, a file on a disk: their own positions stay where they are", async () => {
   using dir = tempDir();
   fs.writeFileSync(`${dir.path}/file`, pattern(1000));
-  const number = fs.openSync(`${dir.path}/file`, "r");
-  using file = FD.adopt(number);
+  using file = openFile(`${dir.path}/file`, "r");
+  const number = file.raw;
   assertEquals(file.read(new Uint8Array(100)), 100);
   using loop = Loop.create();
   using pair = socketPair();
