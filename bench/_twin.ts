@@ -52,7 +52,10 @@ export async function withTwin(name: string, body: (twin: Twin) => Promise<void>
   }
 }
 
-/** The C program: for each line "case calls" it runs a round and answers "checksum nanoseconds". */
+/**
+ * The C program: for each line "case calls" it runs a round and answers "checksum nanoseconds", and what
+ * else it has measured.
+ */
 export class Twin {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
@@ -63,12 +66,15 @@ export class Twin {
   }
 
   /** Runs one round there. */
-  async run(name: string, calls: number): Promise<{ sum: number; nanoseconds: number }> {
+  async run(
+    name: string,
+    calls: number,
+  ): Promise<{ sum: number; nanoseconds: number; more: number[] }> {
     this.#child.stdin!.write(`${name} ${calls}\n`);
     const { value, done } = await this.#answers.next();
     if (done) throw new Error(`the C twin ended in ${name}`);
-    const [sum, nanoseconds] = value.split(" ").map(Number) as [number, number];
-    return { sum, nanoseconds };
+    const [sum, nanoseconds, ...more] = value.split(" ").map(Number) as [number, number];
+    return { sum, nanoseconds, more };
   }
 }
 
@@ -125,7 +131,7 @@ function timed(round: Round, calls: number, expected: number, name: string): num
 const timespec = new Uint32Array(new ArrayBuffer(16));
 
 /** The CPU time of this thread in nanoseconds: what else runs on the machine is not in it. */
-function threadTime(): number {
+export function threadTime(): number {
   libc.clock_gettime(posix.CLOCK_THREAD_CPUTIME_ID, timespec);
   return timespec[0]! * 1e9 + timespec[2]!;
 }
