@@ -111,10 +111,12 @@ test("X05 a program ends by itself when its attached loop has nothing to wait fo
   assertEquals(await ending(""), "ended");
   assertEquals(
     await ending(`
-      loop.watch(counter, { readable: true, mode: "once" }, () => console.log("seen"));
       const watch = loop.watch(EventFD.create(), { readable: true }, () => {});
+      loop.watch(counter, { readable: true, mode: "once" }, () => {
+        console.log("seen");
+        setTimeout(() => { watch.cancel(); counter.close(); }, 20);
+      });
       setTimeout(() => { counter.signal(); }, 20);
-      setTimeout(() => { watch.cancel(); counter.close(); }, 60);
     `),
     "seen\nended",
   );
