@@ -46,6 +46,8 @@ export class Core {
   #spareTasks: (() => void)[] = [];
   #endings: Ending[] = [];
   #errors: unknown[] = [];
+  /** Reports that were given since one was timed. */
+  #untimed = 0;
   #closed = false;
 
   /** Called when there is more or less to do than before: a driver may care. */
@@ -114,7 +116,7 @@ export class Core {
     const limit = told || tasks.length > 0 || unfinished.length > 0 ? 0 : milliseconds;
     const count = this.#closed ? 0 : this.#wait(limit);
     const begin = this.poller.now();
-    this.#give(count);
+    this.#give(count, begin);
     for (let index = 0; index < unfinished.length && !this.#closed; index++) {
       const part = unfinished[index]!;
       this.call(() => part.resume());
@@ -188,12 +190,21 @@ export class Core {
     return count;
   }
 
-  #give(count: number): void {
+  /** Gives out the reports of a wait that returned at `begin`. */
+  #give(count: number, begin: number): void {
     const { counters, poller, registry } = this;
+    // The one that is timed for all of them, or the next one after it that is for somebody.
+    let timed = count > 1 ? Math.floor(Math.random() * count) : 0;
+    let waited = -1;
+    const before = counters.events;
     for (let index = 0; index < count && !this.#closed; index++) {
       const slot = poller.slot(index);
       const source = registry.reported(slot, poller.generation(index));
       if (source !== null) {
+        if (index >= timed) {
+          waited = index === 0 ? 0 : poller.now() - begin;
+          timed = count;
+        }
         counters.events++;
         this.#dispatch(source, poller.readiness(index));
       } else if (slot === WAKE_SLOT) {
@@ -202,6 +213,10 @@ export class Core {
         counters.staleEvents++;
       }
     }
+    this.#untimed += counters.events - before;
+    if (waited < 0) return;
+    counters.dispatchMicroseconds.record(waited * 1000, this.#untimed);
+    this.#untimed = 0;
   }
 
   #dispatch(source: Source, readiness: number): void {

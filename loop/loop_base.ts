@@ -154,7 +154,10 @@ export abstract class LoopBase {
     return this.#core.timers.start(period, callback, true, "Loop.setInterval");
   }
 
-  /** A copy of the loop's counters: counting is an addition each, and two looks at the clock a turn. */
+  /**
+   * A copy of the loop's counters: counting is an addition each, and two or three looks at the clock
+   * a turn, however many reports it has.
+   */
   metrics(): LoopMetrics {
     return this.#core.counters.snapshot(this.#core.timers.size);
   }
