@@ -1,7 +1,7 @@
 /**
  * The lifetime word: who may still use a descriptor's number, and who gives it back.
  *
- * One cell is 64 bytes of shared memory that every thread's copy of a handle points to. Nothing in
+ * One cell is 128 bytes of shared memory that every thread's copy of a handle points to. Nothing in
  * this file makes a system call or knows what the number stands for, so that all of it is tested
  * without a descriptor.
  *
@@ -9,17 +9,19 @@
  * - The number is given back exactly once, to the call that finds the cell closed and nobody inside.
  * - While a call is inside ({@link Cell.enter} … {@link Cell.leave}), the number is not given back.
  * - After {@link Cell.close}, no call gets in.
+ * - What {@link Cell.eachSet} lends stays open for as long: {@link Cell.detach} waits for it.
  *
  * @module
  */
 
 // Word 0: bit 0 is "closed", the bits above count the calls inside. Word 1: the number.
-// Word 2: the mark. Words 3…15: the epoll sets that hold the number, as set + 1; 0 is free.
+// Word 2: the mark. From word 3 on, two words for each epoll set that holds the number: the set + 1,
+// 0 in a free entry, negative while somebody works on it; and the bell + 1, 0 where there is none.
 const STATE = 0;
 const NUMBER = 1;
 const MARK = 2;
 const FIRST_SET = 3;
-const WORDS = 16;
+const WORDS = 32;
 
 const CLOSED = 1;
 const ONE_INSIDE = 2;
@@ -31,8 +33,13 @@ const CELL_MARK = 0x66646c70;
 /** What {@link Cell.enter} and {@link Cell.leave} answer when there is no number to have. */
 export const NONE = -1;
 
-/** In how many epoll sets of shared handles one descriptor can be: what is left of 64 bytes. */
-export const MOST_SETS: number = WORDS - FIRST_SET;
+/** In how many epoll sets of shared handles one descriptor can be: what is left of 128 bytes. */
+export const MOST_SETS: number = (WORDS - FIRST_SET) >> 1;
+
+const END_OF_SETS = FIRST_SET + 2 * MOST_SETS;
+
+/** How long an entry is waited for that another thread works on, which takes two system calls. */
+const PATIENCE_MS = 1000;
 
 /** One descriptor's number and lifetime, addressable from every thread. */
 export class Cell {
@@ -108,29 +115,61 @@ export class Cell {
   }
 
   /**
-   * Notes that an epoll set holds the number. Answers whether there was room; a set that is noted
-   * already is noted once.
+   * Notes that an epoll set holds the number, and what to ring when another copy closes it. Answers
+   * whether there was room; a set that is noted already is noted once.
+   *
+   * Set and bell must stay open until {@link detach} has returned.
    */
-  attach(set: number): boolean {
-    for (let word = FIRST_SET; word < WORDS; word++) {
-      const before = Atomics.compareExchange(this.#words, word, 0, set + 1);
-      if (before === 0 || before === set + 1) return true;
+  attach(set: number, bell: number = NONE): boolean {
+    const words = this.#words;
+    const entry = set + 1;
+    for (let word = FIRST_SET; word < END_OF_SETS; word += 2) {
+      const before = Atomics.compareExchange(words, word, 0, -entry);
+      if (before === 0 || (Math.abs(before) === entry && this.#hold(word, entry))) {
+        if (bell !== NONE) words[word + 1] = bell + 1;
+        this.#letGo(word, entry);
+        return true;
+      }
     }
     return false;
   }
 
-  /** Forgets an epoll set. */
+  /** Forgets an epoll set and its bell. No thread uses either any more when this returns. */
   detach(set: number): void {
-    for (let word = FIRST_SET; word < WORDS; word++) {
-      Atomics.compareExchange(this.#words, word, set + 1, 0);
+    for (let word = FIRST_SET; word < END_OF_SETS; word += 2) {
+      if (!this.#hold(word, set + 1)) continue;
+      this.#words[word + 1] = 0;
+      this.#letGo(word, 0);
     }
   }
 
-  /** Calls a function with each epoll set that holds the number. */
-  eachSet(visit: (set: number) => void): void {
-    for (let word = FIRST_SET; word < WORDS; word++) {
-      const set = Atomics.load(this.#words, word);
-      if (set !== 0) visit(set - 1);
+  /**
+   * Calls a function with each epoll set that holds the number, and with its bell, which it sees once:
+   * {@link NONE} afterwards, and where there is none. Neither is closed meanwhile.
+   */
+  eachSet(visit: (set: number, bell: number) => void): void {
+    const words = this.#words;
+    for (let word = FIRST_SET; word < END_OF_SETS; word += 2) {
+      const entry = Atomics.load(words, word);
+      if (entry <= 0 || !this.#hold(word, entry)) continue;
+      visit(entry - 1, words[word + 1]! - 1);
+      words[word + 1] = 0;
+      this.#letGo(word, entry);
     }
+  }
+
+  /** Takes an entry away from the other threads. Answers false when it is of another set, or free. */
+  #hold(word: number, entry: number): boolean {
+    for (let left = PATIENCE_MS; left > 0; left--) {
+      const before = Atomics.compareExchange(this.#words, word, entry, -entry);
+      if (before !== -entry) return before === entry;
+      Atomics.wait(this.#words, word, -entry, 1);
+    }
+    return true; // Whoever has it was terminated with its thread, and does nothing with it any more.
+  }
+
+  #letGo(word: number, entry: number): void {
+    Atomics.store(this.#words, word, entry);
+    Atomics.notify(this.#words, word);
   }
 }

@@ -15,6 +15,7 @@ import { os } from "../ffi/platform.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { Cell, MOST_SETS, NONE } from "./cell.ts";
 import { ClosedError } from "./closed_error.ts";
+import { ring } from "./ring.ts";
 import { shown } from "./validate.ts";
 
 const EINTR = errnoNumber("EINTR");
@@ -30,7 +31,7 @@ export const OWNED: unique symbol = Symbol("owned");
 export interface SharedDescriptor {
   /** The class that {@link Descriptor.share} was called on; only its `from` takes this object. */
   readonly kind: string;
-  /** The lifetime word, 64 bytes that all copies of the handle have in common. */
+  /** The lifetime word, 128 bytes that all copies of the handle have in common. */
   readonly cell: SharedArrayBuffer;
 }
 
@@ -38,8 +39,13 @@ export interface SharedDescriptor {
 export interface InterestSet {
   /** The set's own number, −1 for what only wants to be told that the descriptor is closed. */
   readonly raw: number;
-  /** Removes a descriptor that is about to be closed. */
+  /** Removes a descriptor that is about to be closed through this copy of its handle. */
   forget(descriptor: Descriptor, number: number): void;
+  /**
+   * The number of an eventfd that is rung when another copy, on another thread, has closed a descriptor
+   * of the set and taken it out. Asked for when the first shared one comes in.
+   */
+  bell?(): number;
 }
 
 /** Lends the number to one call; {@link release} must follow. Throws {@link ClosedError}. */
@@ -110,9 +116,7 @@ export abstract class Descriptor implements Disposable {
       if (descriptor.#cell !== null) giveBack(descriptor.#cell, descriptor.#cell.leave());
     };
     joinSet = (descriptor, set) => {
-      if (descriptor.#cell !== null && !attach(descriptor.#cell, set)) {
-        throw tooManySets(descriptor[Symbol.toStringTag]);
-      }
+      if (descriptor.#cell !== null) attach(descriptor.#cell, set, descriptor[Symbol.toStringTag]);
       (descriptor.#sets ??= new Set()).add(set);
     };
     leaveSet = (descriptor, set) => {
@@ -181,7 +185,9 @@ export abstract class Descriptor implements Disposable {
    * From the first call on, every call on this handle pays for the shared lifetime word.
    *
    * @throws {ClosedError} when the handle is closed
-   * @throws {RangeError} when it is in more than 13 epoll sets
+   * @throws {RangeError} when it is in more than 14 epoll sets
+   * @throws {SyscallError} EMFILE, ENFILE, when a Loop waits for it that needs one more descriptor to
+   *   hear of its closing, and there is none left
    *
    * @example
    * ```ts
@@ -199,9 +205,7 @@ export abstract class Descriptor implements Disposable {
   share(): SharedDescriptor {
     if (this.#cell === null) {
       const cell = Cell.hold(acquire(this));
-      for (const set of this.#sets ?? []) {
-        if (!attach(cell, set)) throw tooManySets(this[Symbol.toStringTag]);
-      }
+      for (const set of this.#sets ?? []) attach(cell, set, this[Symbol.toStringTag]);
       this.#cell = cell;
       this.#raw = NONE;
     }
@@ -236,16 +240,13 @@ export function sharedCell(shared: unknown, kind: string): Cell {
   return new Cell(cell);
 }
 
-function tooManySets(what: string): RangeError {
-  return new RangeError(
-    `${what} cannot be in more than ${MOST_SETS} epoll sets while it is shared: ` +
+/** Notes a set in the cell, where the kernel knows it. */
+function attach(cell: Cell, set: InterestSet, what: string): void {
+  if (set.raw < 0 || cell.attach(set.raw, set.bell?.())) return;
+  throw new RangeError(
+    `${what} is in more than ${MOST_SETS} epoll sets, the most that a shared handle can be in: ` +
       "dup() it for the next one",
   );
-}
-
-/** Notes a set in the cell, where the kernel knows it. Answers whether there was room. */
-function attach(cell: Cell, set: InterestSet): boolean {
-  return set.raw < 0 || cell.attach(set.raw);
 }
 
 function giveBack(cell: Cell, number: number): void {
@@ -256,13 +257,16 @@ function giveBack(cell: Cell, number: number): void {
 }
 
 /**
- * Removes the number from the sets that any thread put it in. The number of a set that is gone may
- * name another file by now; EPOLL_CTL_DEL then fails, or takes a file that is being closed out of a
- * set that should not report it: it can do no harm.
+ * Removes the number from the sets that any thread put it in, and rings where somebody may wait for
+ * it. The number of a set that is gone may name another file by now; EPOLL_CTL_DEL then fails, or takes
+ * a file that is being closed out of a set that should not report it: it can do no harm.
  */
 function removeFromSets(cell: Cell, number: number): void {
   if (os !== "linux") return;
-  cell.eachSet((set) => void libc.epoll_ctl(set, linux.EPOLL_CTL_DEL, number, null));
+  cell.eachSet((set, bell) => {
+    libc.epoll_ctl(set, linux.EPOLL_CTL_DEL, number, null);
+    if (bell !== NONE) ring(bell);
+  });
 }
 
 function closeNumber(number: number): void {

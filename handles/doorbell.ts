@@ -17,9 +17,7 @@ import { Cell, NONE } from "./cell.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { control, writeData, writeMask } from "./epoll_ctl.ts";
 import { EPOLL } from "./epoll_events.ts";
-
-/** What is written to the eventfd: any count but 0 makes it readable for good. */
-const RING = new BigUint64Array(new ArrayBuffer(8)).fill(1n);
+import { ring } from "./ring.ts";
 
 /** The doorbell of one set, addressable from every thread. */
 export class Doorbell {
@@ -67,7 +65,7 @@ export class Doorbell {
 
   /** Wakes everyone who waits on the set, now and for ever. Called once, when the set is closed. */
   ring(): void {
-    libc.write(this.#cell.close(), RING, RING.byteLength);
+    ring(this.#cell.close());
     this.leave();
   }
 }

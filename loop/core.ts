@@ -9,7 +9,7 @@ import { Input } from "./input.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import { Counters } from "./metrics.ts";
 import type { Poller } from "./poller.ts";
-import { ALARM_SLOT, WAKE_SLOT } from "./poller.ts";
+import { ALARM_SLOT, CLOSED_SLOT, WAKE_SLOT } from "./poller.ts";
 import { Registry } from "./registry.ts";
 import type { Source } from "./source.ts";
 import { Timers } from "./timers.ts";
@@ -209,6 +209,8 @@ export class Core {
         this.#dispatch(source, poller.readiness(index));
       } else if (slot === WAKE_SLOT) {
         counters.wakeUps++;
+      } else if (slot === CLOSED_SLOT) {
+        this.call(() => registry.dropClosed());
       } else if (slot !== ALARM_SLOT) {
         counters.staleEvents++;
       }

@@ -52,8 +52,9 @@ export abstract class LoopBase {
   /**
    * Calls back whenever a descriptor is ready: `epoll_ctl(EPOLL_CTL_ADD)`.
    *
-   * A descriptor has one watch in a loop; `dup()` it for a second. When its handle is closed the
-   * watch ends by itself; with a bare number, cancel the watch before the number is closed.
+   * A descriptor has one watch in a loop; `dup()` it for a second. When its handle is closed, here or
+   * by a copy on another thread, the watch ends by itself; with a bare number, cancel the watch before
+   * the number is closed.
    *
    * @param target a handle, or the number of a descriptor that stays its owner's
    * @param interest what to watch for
@@ -109,7 +110,7 @@ export abstract class LoopBase {
    *
    * @param target a handle, or the number of a descriptor that stays its owner's
    * @throws {SyscallError} EEXIST, when a watch has it; EPERM, when its kind cannot be watched
-   * @throws {ClosedError} when the handle is closed, before or while it waits
+   * @throws {ClosedError} when the handle is closed, before or while it waits, on any thread
    * @throws {LoopClosedError} when the loop is closed, before or while it waits
    */
   readable(target: Target, options: WaitOptions = {}): Promise<void> {

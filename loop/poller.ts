@@ -10,7 +10,9 @@
  *   reported once, then after new activity or `modify`; `once` is silent after one report until
  *   `modify`.
  * - ERROR and HANGUP are reported whatever was asked for.
- * - A target whose handle is closed is out of the poller before its number is given back.
+ * - A target whose handle is closed is out of the poller before its number is given back. Where a copy
+ *   on another thread closes it, the `wait` in progress or the next one ends and reports it in
+ *   {@link CLOSED_SLOT}, which no target has: once its `closingBell` is in the target's lifetime word.
  * - `wait` is never early, and a signal never ends it.
  * - `wake` from any thread ends the `wait` that is in progress, or the next one, and is reported in
  *   {@link WAKE_SLOT}, which no target has.
@@ -50,6 +52,9 @@ export const WAKE_SLOT = 0xffff_ffff;
 /** The slot in which a poller reports that its alarm has gone off. */
 export const ALARM_SLOT = 0xffff_fffe;
 
+/** The slot in which a poller reports that another thread has closed targets. */
+export const CLOSED_SLOT = 0xffff_fffd;
+
 /** Generations are counted modulo this, so that slot and generation are one exact number together. */
 export const GENERATIONS: number = 2 ** 21;
 
@@ -64,6 +69,11 @@ export interface Poller extends Disposable {
   share(): SharedEpoll;
   /** A handle through which another thread can wake it: see `LoopWaker`. */
   shareBell(): SharedEventFD;
+  /**
+   * The number of what a thread rings that closes a shared target: `InterestSet.bell`. It stays open
+   * as long as the poller does.
+   */
+  closingBell(): number;
   /** Starts to watch a target. `interest` is made of the bits above. */
   add(target: Target, interest: number, slot: number, generation: number): void;
   /** Changes what is watched for; it is also what re-arms `ONCE` and re-reports an `EDGE`. */

@@ -12,6 +12,7 @@ import { EventFD, type SharedEventFD } from "../handles/event_fd.ts";
 import { TimerFD } from "../handles/timer_fd.ts";
 import {
   ALARM_SLOT,
+  CLOSED_SLOT,
   EDGE,
   ERROR,
   HANGUP,
@@ -53,6 +54,8 @@ export class EpollPoller implements Poller {
   readonly #bell: EventFD;
   /** Made for the first alarm: a loop without timers has none. */
   #clock: TimerFD | null = null;
+  /** Made for the first shared target: what only one thread can close needs none. */
+  #closings: EventFD | null = null;
   readonly #events: EpollEvents = new EpollEvents(BATCH);
 
   /**
@@ -83,6 +86,20 @@ export class EpollPoller implements Poller {
 
   shareBell(): SharedEventFD {
     return this.#bell.share();
+  }
+
+  closingBell(): number {
+    if (this.#closings === null) {
+      const bell = EventFD.create();
+      try {
+        this.#set.add(bell, EPOLL.IN | EPOLL.ET, CLOSED_SLOT); // An edge for each ring, as above.
+      } catch (error) {
+        bell.close();
+        throw error;
+      }
+      this.#closings = bell;
+    }
+    return this.#closings.raw;
   }
 
   add(target: Target, interest: number, slot: number, generation: number): void {
@@ -141,6 +158,7 @@ export class EpollPoller implements Poller {
     this.#set.close();
     this.#bell.close();
     this.#clock?.close();
+    this.#closings?.close();
   }
 
   [Symbol.dispose](): void {

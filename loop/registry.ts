@@ -53,12 +53,11 @@ export class Registry {
     this.#left = left;
     this.#membership = {
       raw: poller.raw,
+      bell: () => poller.closingBell(),
       forget: (descriptor, number) => {
         leaveSet(descriptor, this.#membership);
         const source = this.#sources.get(number);
-        if (source?.target === descriptor) {
-          this.#drop(source, new ClosedError(descriptor[Symbol.toStringTag]));
-        }
+        if (source?.target === descriptor) this.#dropGone(source);
       },
     };
   }
@@ -137,8 +136,14 @@ export class Registry {
     if ((readiness & WAKES_READERS) !== 0) this.#resolve(source.readers, readiness);
     if ((readiness & WAKES_WRITERS) !== 0) this.#resolve(source.writers, readiness);
     if ((readiness & WAKES_ENDERS) !== 0) this.#resolve(source.enders, readiness);
-    // What they did may have ended it.
-    if (this.isLive(source)) this.#armForWaiters(source);
+    if (!this.isLive(source)) return; // what they did has ended it
+    try {
+      this.#armForWaiters(source);
+    } catch (error) {
+      // Closed on another thread, or by the number's owner: whoever still waits must be told.
+      this.#leave(source);
+      this.#drop(source, error);
+    }
   }
 
   /** Whether a source is still watched. */
@@ -153,13 +158,15 @@ export class Registry {
       this.#poller.modify(target, interest, slot, generation);
     } else {
       try {
+        // Before the call, so that a close on another thread that comes right after it rings.
+        if (target instanceof Descriptor) joinSet(target, this.#membership);
         this.#poller.add(target, interest, slot, generation);
       } catch (error) {
+        this.#leave(source);
         this.#sources.remove(source);
         throw error;
       }
       source.registered = true;
-      if (target instanceof Descriptor) joinSet(target, this.#membership);
     }
     source.interest = interest;
   }
@@ -167,25 +174,28 @@ export class Registry {
   /** Ends the watch of a source. */
   cancel(source: Source): void {
     if (!this.isLive(source)) return;
-    const { target } = source;
     source.dropped = null;
     this.#drop(source, null);
-    if (target instanceof Descriptor) {
-      leaveSet(target, this.#membership);
-      // Closed by a copy on another thread: it is out of the poller since then.
-      if (target.closed) return;
-    }
     try {
-      this.#poller.delete(target);
+      this.#poller.delete(source.target);
     } catch (error) {
       if (!isGone(error)) throw error;
+    } finally {
+      this.#leave(source);
+    }
+  }
+
+  /** Ends what waits on handles that a copy has closed, on another thread. */
+  dropClosed(): void {
+    for (const source of [...this.#sources.values()]) {
+      if (source.target instanceof Descriptor && source.target.closed) this.#dropGone(source);
     }
   }
 
   /** Forgets everything; whoever waits is told why. */
   clear(reason: unknown): void {
     for (const source of [...this.#sources.values()]) {
-      if (source.target instanceof Descriptor) leaveSet(source.target, this.#membership);
+      this.#leave(source);
       this.#drop(source, reason);
     }
   }
@@ -197,7 +207,7 @@ export class Registry {
     if (found === undefined) return this.#sources.add(target, number);
     // A copy on another thread may have closed the handle; then the number has a new owner.
     if (found.target instanceof Descriptor && found.target.closed) {
-      this.#drop(found, new ClosedError(found.target[Symbol.toStringTag]));
+      this.#dropGone(found);
       return this.#sources.add(target, number);
     }
     if (allows(found)) return found;
@@ -235,6 +245,16 @@ export class Registry {
     source[side].splice(index, 1);
     this.#count(-1);
     return true;
+  }
+
+  #leave({ target }: Source): void {
+    if (target instanceof Descriptor) leaveSet(target, this.#membership);
+  }
+
+  /** Takes out a source whose handle was closed. */
+  #dropGone(source: Source): void {
+    this.#leave(source);
+    this.#drop(source, new ClosedError((source.target as Descriptor)[Symbol.toStringTag]));
   }
 
   /** Takes a source out; whoever waits on it is told why. */

@@ -51,7 +51,13 @@ export async function* reports(
       wake.promise.catch(() => {});
       yield ready;
       signal?.throwIfAborted();
-      if (ended === null && !isEdge) registry.arm(source, source.interest);
+      if (ended !== null || isEdge) continue;
+      try {
+        registry.arm(source, source.interest);
+      } catch (error) {
+        if (error instanceof ClosedError) return; // on another thread, and its news are on their way
+        throw error;
+      }
     }
   } finally {
     signal?.removeEventListener("abort", onAbort);

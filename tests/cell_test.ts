@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Cell, MOST_SETS, NONE } from "../handles/cell.ts";
-import { test, worker } from "./support.ts";
+import { test, waitUntil, worker } from "./support.ts";
 import type { CellWorker } from "./cell_worker.ts";
 
 test("I01 a new cell holds its number and is open", () => {
@@ -34,9 +34,9 @@ test("I02 leaving an open cell gives nothing back", () => {
 
 test("I01 only the memory of a cell is taken for one", () => {
   assert(Cell.isMemory(Cell.hold(3).memory));
-  assert(!Cell.isMemory(new SharedArrayBuffer(64)));
+  assert(!Cell.isMemory(new SharedArrayBuffer(128)));
   assert(!Cell.isMemory(new SharedArrayBuffer(8)));
-  assert(!Cell.isMemory(new ArrayBuffer(64)));
+  assert(!Cell.isMemory(new ArrayBuffer(128)));
   assert(!Cell.isMemory(undefined));
 });
 
@@ -60,6 +60,34 @@ test("R08 a cell says when it can note no further set", () => {
   assert(!cell.attach(MOST_SETS));
   cell.detach(2);
   assert(cell.attach(MOST_SETS));
+});
+
+test("R08 a bell goes with its set, and is lent out once", () => {
+  const cell = Cell.hold(3);
+  const entries = (): number[][] => {
+    const found: number[][] = [];
+    cell.eachSet((set, bell) => found.push([set, bell]));
+    return found;
+  };
+  assert(cell.attach(5) && cell.attach(6, 0) && cell.attach(5, 70) && cell.attach(5));
+  assertEquals([entries(), entries()], [[[5, 70], [6, 0]], [[5, NONE], [6, NONE]]]);
+  assert(cell.attach(6, 60));
+  cell.detach(6);
+  assert(cell.attach(6));
+  assertEquals(entries(), [[5, NONE], [6, NONE]], "a bell does not outlive its entry");
+});
+
+test("R08 a set that another thread works on is not given up before it has finished", async () => {
+  await using thread = worker<CellWorker>(new URL("./cell_worker.ts", import.meta.url));
+  const cell = Cell.hold(3);
+  cell.attach(5, 7);
+  const state = new Int32Array(new SharedArrayBuffer(4));
+  const visiting = thread.call("visit", cell.memory, state.buffer as SharedArrayBuffer);
+  await waitUntil(() => Atomics.load(state, 0) === 1, 5000, "the thread is inside");
+  cell.detach(5);
+  assertEquals(Atomics.load(state, 0), 2, "the visit was over");
+  await visiting;
+  cell.eachSet(() => assert(false, "an entry is left"));
 });
 
 test("I02 of four threads that enter, leave and close, exactly one is given the number", async () => {

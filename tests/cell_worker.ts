@@ -26,6 +26,16 @@ const methods = {
     });
     return given;
   },
+
+  /** Visits the sets of a cell: the word is 1 while it is inside, which takes a while, and then 2. */
+  visit(memory: SharedArrayBuffer, word: SharedArrayBuffer): void {
+    const state = new Int32Array(word);
+    new Cell(memory).eachSet(() => {
+      Atomics.store(state, 0, 1);
+      Atomics.wait(state, 0, 1, 50);
+      Atomics.store(state, 0, 2);
+    });
+  },
 };
 
 /** The methods, for the test. */

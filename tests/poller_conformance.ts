@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   ALARM_SLOT,
+  CLOSED_SLOT,
   EDGE,
   ERROR,
   HANGUP,
@@ -19,6 +20,7 @@ import {
   WAKE_SLOT,
   WRITABLE,
 } from "../loop/poller.ts";
+import { ring } from "../handles/ring.ts";
 import { test } from "./support.ts";
 
 /** A stream with two ends: what is put into the far one is read from the near one, and back. */
@@ -117,8 +119,8 @@ function membership(check: Check, { stream, unpollable }: Subject): void {
     using one = stream();
     using other = stream();
     poller.add(one.target, WRITABLE, 0, 0);
-    poller.add(other.target, WRITABLE, 0xffff_fffd, 2 ** 21 - 1);
-    assertEquals(wait(poller), [[0, 0, WRITABLE], [0xffff_fffd, 2 ** 21 - 1, WRITABLE]]);
+    poller.add(other.target, WRITABLE, 0xffff_fffc, 2 ** 21 - 1);
+    assertEquals(wait(poller), [[0, 0, WRITABLE], [0xffff_fffc, 2 ** 21 - 1, WRITABLE]]);
     poller.modify(one.target, WRITABLE, 5, 6);
     assertEquals(wait(poller)[0], [5, 6, WRITABLE]);
   });
@@ -236,6 +238,15 @@ function time(check: Check, { poller: make, stream }: Subject): void {
     poller.wake();
     assertEquals(wait(poller, -1).map(([slot]) => slot), [WAKE_SLOT]);
     assertEquals(wait(poller), []);
+  });
+
+  check("its closing bell ends the next wait once, however often it is rung", (poller) => {
+    const bell = poller.closingBell();
+    ring(bell);
+    ring(bell);
+    assertEquals(wait(poller, -1).map(([slot]) => slot), [CLOSED_SLOT]);
+    assertEquals(wait(poller), []);
+    assertEquals(poller.closingBell(), bell);
   });
 
   check("an alarm ends a wait, once and never early; a new one replaces it", (poller) => {
