@@ -9,43 +9,14 @@
  * 10,000 pairs would need 20,000 descriptors, and hold the same on this side of the kernel.
  */
 
-import process from "node:process";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { FD } from "../handles/fd.ts";
 import { pipe, socketPair } from "../handles/pipe.ts";
 import { Backlog } from "../loop/backlog.ts";
 import type { ConnOptions } from "../loop/conn_options.ts";
 import { Loop } from "../loop/loop.ts";
+import { heapBytes } from "./_heap.ts";
 
 const COUNT = 10_000;
-
-interface BunJSC {
-  gcAndSweep(): void;
-  heapStats(): { readonly heapSize: number; readonly extraMemorySize: number };
-}
-
-/** Bytes on the heap, and in the array buffers that it owns, once everything else is collected. */
-const heapBytes: () => number = process.versions.bun === undefined ? v8Bytes() : jscBytes();
-
-function jscBytes(): () => number {
-  const jsc = process.getBuiltinModule("bun:jsc" as "process") as unknown as BunJSC;
-  return () => {
-    for (let time = 0; time < 3; time++) jsc.gcAndSweep();
-    const { heapSize, extraMemorySize } = jsc.heapStats();
-    return heapSize + extraMemorySize;
-  };
-}
-
-function v8Bytes(): () => number {
-  setFlagsFromString("--expose-gc");
-  const collect = (globalThis as { gc?: () => void }).gc ?? runInNewContext("gc") as () => void;
-  return () => {
-    for (let time = 0; time < 3; time++) collect();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-  };
-}
 
 function report(what: string, bytes: number): void {
   console.log(`${what.padEnd(44)} ${(bytes / COUNT).toFixed(0).padStart(6)} bytes`);
