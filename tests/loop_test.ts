@@ -246,6 +246,28 @@ test("X05 promises make progress while it runs, however long the chain of awaits
   assertEquals(await work, 1000);
 });
 
+test("X05 an async handler runs on through its awaits before the thread sleeps again", async () => {
+  using loop = Loop.create();
+  using pair = socketPair();
+  let answer = 0;
+  loop.registerConn(pair.left, {
+    onRecv: async (bytes, conn) => {
+      let sum = bytes[0]!; // the bytes are valid until the first await
+      for (let step = 0; step < 1000; step++) sum += await Promise.resolve(1);
+      conn.write(Uint8Array.of(sum % 256));
+    },
+  });
+  loop.registerConn(pair.right, {
+    onRecv: (bytes) => {
+      answer = bytes[0]!;
+      loop.stop();
+    },
+  }).write(Uint8Array.of(7));
+  // Nothing else turns this loop: a handler that were left in the middle would stay there.
+  await loop.run();
+  assertEquals(answer, 1007 % 256);
+});
+
 test("C33 post: on the loop's thread, in order, in the next turn", async () => {
   using loop = Loop.create();
   const order: number[] = [];

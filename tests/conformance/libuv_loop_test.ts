@@ -12,7 +12,7 @@ import type { LoopTimer } from "../../loop/timers.ts";
 import type { ConnWorker } from "../conn_worker.ts";
 import { encode, fill, onRecv, pattern, random, record, reset, until } from "../conn_fixture.ts";
 import { accepted, connection } from "../socket_fixture.ts";
-import { test, worker } from "../support.ts";
+import { spawnScript, test, worker } from "../support.ts";
 
 /** Sends so much each way, in odd parts, with reading toggled all the time; each end once. */
 async function exchange(bytesEachWay: readonly [number, number], pairs: number): Promise<void> {
@@ -297,4 +297,28 @@ test("libuv: metrics_info_check, turns and events grow by what was delivered", a
   const after = loop.metrics();
   assertEquals(after.bytesIn - before.bytesIn, 3);
   assert(after.events > before.events && after.turns > before.turns);
+});
+
+test("libuv: close_loop_alive, a handle that closes while its signal is there keeps no loop alive", async () => {
+  const { stdout, stderr } = await spawnScript(`
+    import process from "node:process";
+    import { EventFD, Loop, SignalFD } from "@fdloop/fdloop";
+    using loop = Loop.create();
+    for (let round = 0; round < 20; round++) {
+      const signals = SignalFD.create(["SIGUSR1"]);
+      using turn = EventFD.create({ initial: 1 });
+      let seen = 0;
+      loop.watch(signals, { readable: true }, () => seen++);
+      const watch = loop.watch(turn, { readable: true }, () => {
+        watch.cancel();
+        process.kill(process.pid, "SIGUSR1");
+        if (round % 2 === 0) signals.close();
+        else loop.post(() => signals.close());
+      });
+      await loop.run(); // it ends: nothing is watched any more
+      if (seen > 1 || !signals.closed) console.log(round, seen, signals.closed);
+    }
+    console.log("ended", loop.metrics().events >= 20);
+  `);
+  assertEquals([stdout, stderr], ["ended true\n", ""]);
 });
