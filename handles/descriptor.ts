@@ -262,9 +262,8 @@ function giveBack(cell: Cell, number: number): void {
  * a file that is being closed out of a set that should not report it: it can do no harm.
  */
 function removeFromSets(cell: Cell, number: number): void {
-  if (os !== "linux") return;
   cell.eachSet((set, bell) => {
-    libc.epoll_ctl(set, linux.EPOLL_CTL_DEL, number, null);
+    if (os === "linux") libc.epoll_ctl(set, linux.EPOLL_CTL_DEL, number, null);
     if (bell !== NONE) ring(bell);
   });
 }

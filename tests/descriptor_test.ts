@@ -42,7 +42,7 @@ test("I01 a handle is made only of the shared form of its own class", () => {
     assertThrows(() => FD.from(bad as never), TypeError, "FD.from takes what FD.share()");
   }
   assertThrows(() => FD.from({ ...shared, kind: "EventFD" }), TypeError, "a shared EventFD");
-  const memory = new SharedArrayBuffer(64);
+  const memory = new SharedArrayBuffer(128);
   assertThrows(() => FD.from({ kind: "FD", cell: memory }), TypeError, "FD.from");
 });
 

@@ -402,7 +402,7 @@ test("I02 from takes what share returned, and nothing else", () => {
   using copy = Epoll.from(structuredClone(shared));
   assertEquals([copy.raw, copy.share().doorbell === shared.doorbell], [set.raw, false]);
   const { kind, cell } = shared;
-  for (const bad of [{ kind, cell }, { kind, cell, doorbell: new SharedArrayBuffer(64) }]) {
+  for (const bad of [{ kind, cell }, { kind, cell, doorbell: new SharedArrayBuffer(128) }]) {
     assertThrows(() => Epoll.from(bad as never), TypeError, "Epoll.from");
   }
   for (const bad of [undefined, null, 3, {}, counter.share()]) {

@@ -88,7 +88,7 @@ function closedHandle({ scope }: Occasion): EventFD {
 
 /** A handle's shared form whose memory is of the right length and nobody's. */
 function forged(kind: string): object {
-  return { kind, cell: new SharedArrayBuffer(64) };
+  return { kind, cell: new SharedArrayBuffer(128) };
 }
 
 const SIMPLE: readonly (readonly [name: string, make: () => unknown])[] = [
