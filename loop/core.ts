@@ -50,6 +50,9 @@ export class Core {
   #untimed = 0;
   #closed = false;
 
+  /** Called at the beginning of each turn, before it is decided whether to wait: see `Worker`. */
+  beginning: (() => void) | null = null;
+
   /** Called when there is more or less to do than before: a driver may care. */
   changed: () => void = () => {};
 
@@ -107,6 +110,7 @@ export class Core {
 
   /** Takes a turn that waits at most so long; not at all when there is something to do already. */
   turn(milliseconds: number): void {
+    if (this.beginning !== null) this.call(this.beginning);
     // What this turn adds belongs to the next one: the lists are exchanged, not copied.
     const tasks = this.#tasks;
     const unfinished = this.#unfinished;

@@ -26,6 +26,9 @@ import { splice, type SpliceOptions } from "./splice.ts";
 import { type StreamPair, streams } from "./streams.ts";
 import type { SharedWaker } from "./waker.ts";
 
+/** Calls a function at the beginning of each turn of a loop: for the worker of an engine, not for programs. */
+export let eachTurn: (loop: Loop, visit: (core: Core) => void) => void;
+
 /**
  * One thread's event loop: waits in `epoll_wait(2)` for every descriptor at once and calls back.
  *
@@ -65,6 +68,9 @@ export class Loop extends LoopBase implements Disposable {
 
   static {
     setDefaultWaiter(() => Loop.#current ?? Loop.shared);
+    eachTurn = (loop, visit) => {
+      loop.#core.beginning = () => visit(loop.#core);
+    };
   }
 
   readonly #dedicated: DedicatedDriver;

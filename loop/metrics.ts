@@ -5,7 +5,7 @@
  */
 
 /** Buckets of a histogram: bucket n counts the values below 2ⁿ that no lower bucket counts. */
-const BUCKETS = 32;
+export const BUCKETS: number = 32;
 
 /**
  * How often values of each size came. Bucket 0 counts 0, bucket n the values from 2ⁿ⁻¹ to 2ⁿ − 1,
@@ -22,10 +22,20 @@ export class Histogram {
 
   /** A copy of the counts, without the empty buckets at the end. */
   counts(): number[] {
-    const counts = [...this.#counts];
-    while (counts.length > 0 && counts.at(-1) === 0) counts.pop();
-    return counts;
+    return withoutEmpty(this.#counts);
   }
+
+  /** Copies the counts to a place in another array. */
+  copyTo(target: Float64Array, at: number): void {
+    target.set(this.#counts, at);
+  }
+}
+
+/** A copy of a histogram's counts without the empty buckets at its end. */
+export function withoutEmpty(buckets: ArrayLike<number>): number[] {
+  const counts = Array.from(buckets);
+  while (counts.length > 0 && counts.at(-1) === 0) counts.pop();
+  return counts;
 }
 
 /** A moment's copy of a loop's counters, all since the loop was made. */
