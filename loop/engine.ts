@@ -1,0 +1,341 @@
+/**
+ * N threads that serve one port.
+ *
+ * @module
+ */
+
+import { Descriptor, OWNED } from "../handles/descriptor.ts";
+import { type Duration, toMilliseconds } from "../handles/duration.ts";
+import { FD } from "../handles/fd.ts";
+import type { SocketAddress } from "../handles/socket_address.ts";
+import { abortSignal, bytes, integer, options as checkOptions } from "../handles/validate.ts";
+import { Crew } from "./engine_crew.ts";
+import { EngineClosedError, type EngineWorkerError } from "./engine_errors.ts";
+import type { EngineMetrics } from "./engine_metrics.ts";
+import { checkEngineOptions, type EngineOptions, type EnginePlan } from "./engine_options.ts";
+import { KIND, NOTHING, toBytes } from "./engine_wire.ts";
+import type { WaitOptions } from "./options.ts";
+import type { Target } from "./poller.ts";
+import { bindPort, type PortGroup } from "./port_group.ts";
+import { targetNumber } from "./registry.ts";
+import { orderClaimed, WorkerLoop } from "./worker_loop.ts";
+
+/** How long connections have to come to their end when nobody says. */
+const DEADLINE_MS = 10_000;
+
+/** The longest time that a timer of the runtime takes. */
+const LONGEST_MS = 0x7fff_ffff;
+
+/** How an Engine is shut down. */
+export interface ShutdownOptions {
+  /** How long the connections that are open may take; 0 ends them at once. Default: 10 s. */
+  deadline?: Duration;
+}
+
+/** How a connection is handed over. */
+export interface AdoptOptions {
+  /** What was read from it already: the handler receives it before anything else. Default: nothing. */
+  carry?: ArrayBufferView;
+  /** Which worker is to have it, as for {@linkcode Engine.workerLoop}. Default: the one with the fewest. */
+  worker?: number;
+}
+
+/**
+ * N threads that serve one port: each has a loop of its own, its own listener on the port
+ * (`SO_REUSEPORT`), over which the kernel spreads the clients, and its own copy of the handler's
+ * module, whose exports are called there ({@linkcode EngineHandler}).
+ *
+ * This thread only directs them, through shared memory and an eventfd: a worker that is asleep in the
+ * kernel hears it, and one that is busy is not waited for. It must turn its own event loop for that,
+ * as it does unless the program blocks it: do not make it a dedicated `Loop`'s.
+ *
+ * A worker that dies is reported, everything that it had open is closed at once, its listener first,
+ * so that its share of the clients goes to the others, and every promise for it is rejected; then
+ * another one takes its place (`EngineOptions.policy`). A handler that never returns is the one thing
+ * that can hold up `pauseAccept` and what a worker was asked for; `shutdown` ends it by force, and
+ * up to three descriptors of its loop are lost with it.
+ *
+ * The threads keep the process alive until `shutdown()`. Under `deno compile` and
+ * `bun build --compile` the handler and the library's thread have to be put into the executable, which
+ * ARCHITECTURE.md shows. Platforms: Linux.
+ *
+ * @example
+ * ```ts
+ * import { Engine, Socket } from "@fdloop/fdloop";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // In a file of its own: new URL("./echo.ts", import.meta.url)
+ * const source = `export function onData(conn, bytes) { conn.write(bytes) }`;
+ * const handler = `data:text/javascript,${encodeURIComponent(source)}`;
+ *
+ * await using engine = Engine.create({ handler, address: "127.0.0.1:0", workers: 2 });
+ * await engine.listen();
+ * using client = Socket.connect(engine.addr!, { blocking: true });
+ * client.write(new TextEncoder().encode("hello"));
+ * const buffer = new Uint8Array(16);
+ * assertEquals(client.read(buffer), 5);
+ * assertEquals(engine.metrics().total.accepts, 1);
+ * ```
+ */
+export class Engine implements AsyncDisposable {
+  readonly #plan: EnginePlan;
+  readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #cut: PromiseWithResolvers<void> = Promise.withResolvers();
+  #crew: Crew | null = null;
+  #address: SocketAddress | null = null;
+  #loops: WorkerLoop[] = [];
+  #begun = false;
+  #ending: Promise<number> | null = null;
+
+  private constructor(key: symbol, plan: EnginePlan) {
+    if (key !== OWNED) throw new TypeError("new Engine() is not possible: call Engine.create()");
+    this.#plan = plan;
+    if (plan.onWorkerError !== null) this.#closed.promise.catch(() => {});
+  }
+
+  /**
+   * Makes an engine. Nothing is opened, and no thread begun, before {@link Engine.listen}.
+   *
+   * @throws {TypeError} when an option is not what it should be: a function for the handler's URL
+   * @throws {RangeError} when a number is out of range
+   */
+  static create(options: EngineOptions): Engine {
+    return new Engine(OWNED, checkEngineOptions(options));
+  }
+
+  /** Where it listens, with the port that the kernel chose; null before, and without an address. */
+  get addr(): SocketAddress | null {
+    return this.#address;
+  }
+
+  /** How many workers it has. */
+  get numWorkers(): number {
+    return this.#plan.settings.count;
+  }
+
+  /**
+   * Settles when the engine is over: resolves after {@link Engine.shutdown}, and rejects with the error
+   * of the worker whose death ended it under the policy `"stop"`.
+   */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /**
+   * Binds the port and begins the workers: resolves when all of them have loaded the handler, and
+   * accept. When this rejects, nothing is open, and no thread left.
+   *
+   * @throws {EngineWorkerError} when the handler cannot be loaded, or its `onStart` throws
+   * @throws {SyscallError} EADDRINUSE, with who has the port where that can be known; EADDRNOTAVAIL,
+   *   EACCES, EMFILE
+   * @throws {Error} when it was called before
+   * @throws {EngineClosedError} when the engine was shut down
+   */
+  async listen(options: WaitOptions = {}): Promise<void> {
+    const what = "Engine.listen";
+    const signal = abortSignal(checkOptions(options, `${what}: options`).signal, `${what}: signal`);
+    if (this.#ending !== null) throw new EngineClosedError(what, true);
+    if (this.#begun) throw new Error(`${what}: it was called before; an engine listens once`);
+    signal?.throwIfAborted();
+    this.#begun = true;
+    const port = await this.#bind(signal);
+    if (this.#ending !== null) {
+      port?.close();
+      throw new EngineClosedError(what, true);
+    }
+    this.#address = port?.address ?? null;
+    const crew = this.#crew = new Crew(this.#plan, port, (error) => this.#stopFor(error));
+    this.#loops = Array.from(
+      { length: this.numWorkers },
+      (_, index) => new WorkerLoop(OWNED, crew, index),
+    );
+    try {
+      await unlessAborted(crew.start(), signal);
+    } catch (error) {
+      await this.shutdown({ deadline: 0 });
+      throw error;
+    }
+  }
+
+  /**
+   * The loop of a worker. A number beyond the last begins from 0 again, and a negative one counts as
+   * its positive.
+   *
+   * @throws {TypeError} when it is no number
+   * @throws {RangeError} when it is not whole
+   * @throws {EngineClosedError} before `listen()` and after `shutdown()`
+   */
+  workerLoop(n: number): WorkerLoop {
+    const what = "Engine.workerLoop";
+    const most = Number.MAX_SAFE_INTEGER;
+    const place = Math.abs(integer(n, `${what}: the number`, -most, most)) % this.numWorkers;
+    this.#running(what);
+    return this.#loops[place]!;
+  }
+
+  /**
+   * A moment's counters of all workers, without asking them. They add up, in each worker and in the
+   * sum: what was accepted, adopted and registered is what was closed and what is open. A worker that
+   * is busy in a turn shows what it had when that began.
+   *
+   * @throws {EngineClosedError} before `listen()`
+   */
+  metrics(): EngineMetrics {
+    if (this.#crew === null) throw new EngineClosedError("Engine.metrics", this.#ending !== null);
+    return this.#crew.metrics();
+  }
+
+  /**
+   * Closes all listeners: resolves when nobody can connect any more. Clients that waited in a backlog
+   * read the end of the stream (FIN), not an error. The connections go on, and the port stays taken.
+   *
+   * @throws {EngineClosedError} before `listen()` and after `shutdown()`
+   */
+  async pauseAccept(): Promise<void> {
+    await this.#running("Engine.pauseAccept").accept(false);
+  }
+
+  /**
+   * Opens all listeners again, at the same port. It does nothing when they are open.
+   *
+   * @throws {SyscallError} EMFILE, ENFILE
+   * @throws {EngineClosedError} before `listen()` and after `shutdown()`
+   */
+  async resumeAccept(): Promise<void> {
+    await this.#running("Engine.resumeAccept").accept(true);
+  }
+
+  /**
+   * Sends a value to the `onMessage` of a worker's handler: a copy, as structuredClone makes one. Values
+   * arrive in their order. Answers false while the worker is dead, when nobody would receive it.
+   *
+   * @param n which, as for {@link Engine.workerLoop}
+   * @throws {TypeError} when it cannot be cloned
+   * @throws {QueueFullError} when the worker does not keep up and 64 MiB wait for it
+   * @throws {EngineClosedError} before `listen()` and after `shutdown()`
+   */
+  post(n: number, value: unknown): boolean {
+    const what = "Engine.post";
+    const { index } = this.workerLoop(n);
+    const message = toBytes(value, `${what}: the value`);
+    const thread = this.#running(what).thread(index);
+    if (thread.over) return false;
+    thread.post(message);
+    return true;
+  }
+
+  /**
+   * Hands a connection to a worker, as if it had accepted it: the descriptor is the engine's from when
+   * this resolves, which is after `onOpen` was called there. When it rejects, it is still the caller's,
+   * open, and non-blocking. In between, leave it alone.
+   *
+   * A number is taken as it is. A handle is closed here once the worker has a duplicate of it.
+   *
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {SyscallError} ENOTSOCK, when it is no socket; EEXIST, when a worker has it; EBADF
+   * @throws {EngineWorkerError} when the worker dies first
+   * @throws {EngineClosedError} before `listen()` and after `shutdown()`
+   */
+  async adoptConn(target: Target, options: AdoptOptions = {}): Promise<void> {
+    const what = "Engine.adoptConn";
+    const { carry = NOTHING, worker } = checkOptions(options, `${what}: options`);
+    const body = bytes(carry, `${what}: carry`);
+    const crew = this.#running(what);
+    const index = worker === undefined ? fewest(crew) : this.workerLoop(worker).index;
+    const number = targetNumber(target, what);
+    if (!(target instanceof Descriptor)) {
+      await orderClaimed(crew, index, KIND.ADOPT, number, body, what);
+      return;
+    }
+    const duplicate = FD.duplicate(number);
+    try {
+      await orderClaimed(crew, index, KIND.ADOPT, duplicate.raw, body, what);
+    } catch (error) {
+      duplicate.close();
+      throw error;
+    }
+    target.close();
+  }
+
+  /**
+   * Ends the engine: stops to accept, tells the handlers by `onShutdown`, waits until the connections
+   * are over, and ends those that are not at the deadline. Answers how many had to be ended. Then the
+   * threads are gone, and every descriptor closed.
+   *
+   * A second call can bring the deadline nearer, and has the same answer. It never rejects for what
+   * workers do.
+   *
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {RangeError} when the deadline is negative, not finite, or longer than 292 years
+   */
+  async shutdown(options: ShutdownOptions = {}): Promise<number> {
+    const what = "Engine.shutdown";
+    const { deadline = DEADLINE_MS } = checkOptions(options, `${what}: options`);
+    const milliseconds = toMilliseconds(deadline, `${what}: deadline`);
+    const timer = setTimeout(() => this.#cut.resolve(), Math.min(milliseconds, LONGEST_MS));
+    this.#ending ??= this.#end();
+    try {
+      return await this.#ending;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends the engine with all its connections, at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown({ deadline: 0 });
+  }
+
+  /** Takes the port. When it cannot be had, `listen` can be called again. */
+  async #bind(signal: AbortSignal | undefined): Promise<PortGroup | null> {
+    const { address, listen } = this.#plan;
+    if (address === null) return null;
+    try {
+      const wait = signal === undefined ? {} : { signal };
+      return await bindPort(address, this.numWorkers, { ...listen, ...wait });
+    } catch (error) {
+      this.#begun = false;
+      throw error;
+    }
+  }
+
+  async #end(): Promise<number> {
+    const count = await this.#crew?.finish(this.#cut.promise) ?? 0;
+    this.#closed.resolve();
+    return count;
+  }
+
+  #stopFor(error: EngineWorkerError): void {
+    this.#closed.reject(error);
+    void this.shutdown();
+  }
+
+  #running(what: string): Crew {
+    if (this.#crew === null || this.#ending !== null) {
+      throw new EngineClosedError(what, this.#ending !== null);
+    }
+    return this.#crew;
+  }
+}
+
+/** The number of the living worker with the fewest connections. */
+function fewest(crew: Crew): number {
+  const { workers } = crew.metrics();
+  const [least] = crew.ready.toSorted((a, b) => workers[a.index]!.open - workers[b.index]!.open);
+  return least?.index ?? 0;
+}
+
+/** Waits for something, unless the signal comes first. */
+async function unlessAborted(promise: Promise<void>, signal?: AbortSignal): Promise<void> {
+  if (signal === undefined) return await promise;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  promise.catch(() => {}); // it fails when the engine is ended for the signal
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

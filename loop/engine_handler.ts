@@ -1,0 +1,111 @@
+/**
+ * What a program's module exports to serve the connections of an Engine.
+ *
+ * @module
+ */
+
+import type { Socket } from "../handles/socket.ts";
+import type { SocketAddress } from "../handles/socket_address.ts";
+import { shown } from "../handles/validate.ts";
+import type { Connection } from "./connection.ts";
+import type { Loop } from "./loop.ts";
+
+/** The worker, as its own program sees it. */
+export interface EngineWorker {
+  /** Its number, from 0. A worker that takes the place of one that has died has the number of that. */
+  readonly index: number;
+  /** How many workers the engine has. */
+  readonly count: number;
+  /** The loop of this thread, which is running. */
+  readonly loop: Loop;
+  /** Where the engine listens; null when it does not listen, and before it does. */
+  readonly address: SocketAddress | null;
+  /**
+   * Sends a value to the `onMessage` of the Engine: a copy, as structuredClone makes one.
+   *
+   * @throws {TypeError} when it cannot be cloned
+   */
+  post(value: unknown): void;
+  /** Counts requests, of which the engine knows nothing, in `metrics().requests`. Default: one. */
+  countRequests(more?: number): void;
+}
+
+/**
+ * The exports of a handler's module. All are called on the thread of the worker, inside a turn of its
+ * loop. What they throw, and what nothing catches, ends the worker: the engine closes what it had, and
+ * begins another one or stops (`EngineOptions.policy`).
+ */
+export interface EngineHandler {
+  /** The worker has its loop. It gets no connections before this has returned, or is settled. */
+  onStart?(loop: Loop, worker: EngineWorker): void | Promise<void>;
+  /** A connection has come. The socket is closed by the engine, after `onClose`. */
+  onOpen?(conn: Connection, socket: Socket): void;
+  /** Bytes have come. They are valid only until this returns: `bytes.slice()` copies what must last. */
+  onData(conn: Connection, bytes: Uint8Array): void;
+  /** The peer will send no more. Without this, the connection ends when all was sent. */
+  onEnd?(conn: Connection): void;
+  /** Everything that had to wait was sent. */
+  onDrain?(conn: Connection): void;
+  /** The connection is over. It is called once for each `onOpen`, unless the worker itself dies. */
+  onClose?(conn: Connection, error: Error | null): void;
+  /** `engine.post` has sent a value. */
+  onMessage?(value: unknown, loop: Loop, worker: EngineWorker): void;
+  /** The engine shuts down and accepts no more: end what is idle, because the rest has a deadline. */
+  onShutdown?(loop: Loop, worker: EngineWorker): void;
+}
+
+/**
+ * Answers what it is given: for editors and compilers, which check the parts of a handler by it.
+ *
+ * @example
+ * ```ts
+ * import { defineHandler } from "@fdloop/fdloop";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // What a module exports:
+ * const { onData, onClose } = defineHandler({
+ *   onData(conn, bytes) {
+ *     conn.write(bytes);
+ *   },
+ *   onClose(conn, error) {
+ *     if (error !== null) console.error(conn.fd, error);
+ *   },
+ * });
+ * assertEquals([typeof onData, typeof onClose], ["function", "function"]);
+ * ```
+ */
+export function defineHandler<H extends EngineHandler>(handler: H): H {
+  return checkHandler(handler, "defineHandler: the handler");
+}
+
+const NAMES = [
+  "onStart",
+  "onOpen",
+  "onData",
+  "onEnd",
+  "onDrain",
+  "onClose",
+  "onMessage",
+  "onShutdown",
+] as const;
+
+/**
+ * Checks the exports of a module.
+ *
+ * @throws {TypeError} when one is no function, or `onData` is missing
+ */
+export function checkHandler<H extends EngineHandler>(handler: H, what: string): H {
+  if (typeof handler !== "object" || handler === null) {
+    throw new TypeError(`${what} must be an object of functions, got ${shown(handler)}`);
+  }
+  for (const name of NAMES) {
+    const part: unknown = handler[name];
+    if (typeof part === "function" || (part === undefined && name !== "onData")) continue;
+    throw new TypeError(
+      part === undefined
+        ? `${what} has no onData(conn, bytes), which every handler must have`
+        : `${what}: ${name} must be a function, got ${shown(part)}`,
+    );
+  }
+  return handler;
+}

@@ -1,0 +1,188 @@
+/**
+ * What the threads of an engine say to each other: records of a mailbox, each a header of four words
+ * and then the bytes that go with it.
+ *
+ * @module
+ */
+
+import { SyscallError } from "../ffi/syscall_error.ts";
+import { ClosedError } from "../handles/closed_error.ts";
+import { shown } from "../handles/validate.ts";
+import { QueueFullError, UnknownFDError } from "./conn_errors.ts";
+
+/** What a record says. A worker answers each order that has a number with that number. */
+export const KIND = {
+  // Orders to a worker.
+  /** Load the handler. */
+  START: 1,
+  /** Accept from the listener `fd`, which is yours from now on. */
+  LISTEN: 2,
+  /** Stop to accept, and close the listener. */
+  PAUSE: 3,
+  /** Receive and send for `fd`, which is somebody else's. The body: a {@linkcode Registration}. */
+  REGISTER: 4,
+  /** No longer do so. */
+  UNREGISTER: 5,
+  /** Send the body on `fd`. */
+  WRITE: 6,
+  /** Take over the connection `fd`. The body: bytes that were read from it before. */
+  ADOPT: 7,
+  /** End when the last connection is over. */
+  FINISH: 8,
+  /** End all connections, and then yourself. */
+  CLOSE: 9,
+  // From a worker.
+  /** It was done. The body: the answer, where there is one. */
+  DONE: 20,
+  /** It was refused. The body: why. */
+  REFUSED: 21,
+  /** The worker ends because its program threw. The body: what. */
+  FAILED: 22,
+  /** The worker ends as it was told to. */
+  ENDED: 23,
+  // Both ways.
+  /** The body: a value of the program. */
+  VALUE: 30,
+} as const;
+
+/** One of {@linkcode KIND}. */
+export type Kind = (typeof KIND)[keyof typeof KIND];
+
+/** The body of REGISTER. */
+export interface Registration {
+  readonly module: string;
+  readonly options: object;
+}
+
+const HEADER_BYTES = 16;
+
+/** An empty body. */
+export const NOTHING: Uint8Array = new Uint8Array(0);
+
+/** The header of a record. It is valid until the next call: a mailbox copies it. */
+export function header(kind: Kind, id: number = 0, fd: number = -1, extra: number = 0): Uint8Array {
+  headerWords[0] = kind;
+  headerWords[1] = id;
+  headerWords[2] = fd;
+  headerWords[3] = extra;
+  return headerBytes;
+}
+
+const headerBytes = new Uint8Array(new ArrayBuffer(HEADER_BYTES));
+const headerWords = new Int32Array(headerBytes.buffer);
+
+/** A record that has come. */
+export interface Letter {
+  readonly kind: Kind;
+  /** Which order it is, or answers; 0 for none. */
+  readonly id: number;
+  readonly fd: number;
+  /** A small answer. */
+  readonly extra: number;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** Takes a record apart. */
+export function opened(record: Uint8Array<ArrayBuffer>): Letter {
+  const words = new Int32Array(record.buffer, 0, HEADER_BYTES / 4);
+  return {
+    kind: words[0] as Kind,
+    id: words[1]!,
+    fd: words[2]!,
+    extra: words[3]!,
+    body: record.subarray(HEADER_BYTES),
+  };
+}
+
+/** How many bytes may wait for a thread that does not take them, besides what its mailbox holds. */
+const MOST_WAITING = 64 * 1024 * 1024;
+
+/**
+ * Refuses what would make the queue for a thread too long.
+ *
+ * @throws {QueueFullError} when the thread does not keep up
+ */
+export function checkRoom(pending: number, more: number, what: string): void {
+  if (pending + more <= MOST_WAITING || pending === 0) return;
+  const error = new QueueFullError(more, pending, MOST_WAITING);
+  error.message = `${what}: the other thread does not keep up: ${pending} bytes wait for it, ` +
+    `${more} more would pass the limit of ${MOST_WAITING}. Wait for its answers in between`;
+  throw error;
+}
+
+interface Serializer {
+  serialize(value: unknown): Uint8Array;
+  deserialize(bytes: Uint8Array): unknown;
+}
+
+/** `node:v8`, which both runtimes have: the structured clone algorithm, without a port to post to. */
+function serializer(): Serializer {
+  const host = globalThis as { process?: { getBuiltinModule(name: string): unknown } };
+  return host.process!.getBuiltinModule("node:v8") as Serializer;
+}
+
+/**
+ * A program's value as bytes.
+ *
+ * @throws {TypeError} when it cannot be cloned: a function, a symbol, shared memory, a handle
+ */
+export function toBytes(value: unknown, what: string): Uint8Array {
+  // Bun would copy it, and the two copies would share nothing.
+  if (value instanceof SharedArrayBuffer) throw unclonable(value, what, "shared memory");
+  try {
+    return serializer().serialize(value);
+  } catch (error) {
+    throw unclonable(value, what, (error as Error).message);
+  }
+}
+
+function unclonable(value: unknown, what: string, why: string): TypeError {
+  return new TypeError(
+    `${what} must be a value that can be cloned, as structuredClone does, got ${shown(value)}: ` +
+      `${why}. Functions, handles and shared memory stay on their thread`,
+  );
+}
+
+/** The value that {@linkcode toBytes} made bytes of. */
+export function fromBytes(bytes: Uint8Array): unknown {
+  return serializer().deserialize(bytes);
+}
+
+/** An error as bytes: its class is one of this library's there again, or Error. */
+export function errorBytes(thrown: unknown): Uint8Array {
+  if (!(thrown instanceof Error)) return toBytes({ name: "", message: String(thrown) }, "an error");
+  const { name, message, stack = "" } = thrown;
+  const { fd, errno, syscall, pending, limit } = thrown as Partial<SyscallError & QueueFullError>;
+  return toBytes({ name, message, stack, fd, errno, syscall, pending, limit }, "an error");
+}
+
+interface ErrorFields {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly fd: number;
+  readonly errno: number;
+  readonly syscall: string;
+  readonly pending: number;
+  readonly limit: number;
+}
+
+const CLASSES: Readonly<Record<string, (fields: ErrorFields) => Error>> = {
+  SyscallError: ({ syscall, errno, fd }) => new SyscallError(syscall, errno, fd),
+  QueueFullError: ({ pending, limit }) => new QueueFullError(0, pending, limit),
+  UnknownFDError: ({ fd }) => new UnknownFDError(fd),
+  ClosedError: () => new ClosedError("the handle"),
+  TypeError: () => new TypeError(),
+  RangeError: () => new RangeError(),
+};
+
+/** The error that {@linkcode errorBytes} made bytes of, with the stack that it had on its thread. */
+export function errorOf(bytes: Uint8Array): Error {
+  const fields = fromBytes(bytes) as ErrorFields;
+  const error = CLASSES[fields.name]?.(fields) ?? new Error();
+  error.message = fields.message;
+  if (fields.stack) error.stack = fields.stack;
+  const isClass = error.name === fields.name || fields.name === "";
+  if (!isClass) Object.defineProperty(error, "name", { value: fields.name, configurable: true });
+  return error;
+}

@@ -1,0 +1,204 @@
+/**
+ * A worker of an Engine, on the engine's thread: the thread itself, what is sent to it, and what comes
+ * back.
+ *
+ * @module
+ */
+
+import { EventFD } from "../handles/event_fd.ts";
+import { EngineWorkerError } from "./engine_errors.ts";
+import { METRICS_BYTES, readSnapshot, type Snapshot } from "./engine_metrics.ts";
+import { checkRoom, errorOf, header, KIND, type Kind, NOTHING, opened } from "./engine_wire.ts";
+import { LoopClosedError } from "./loop_closed_error.ts";
+import { mailboxMemory, MailboxReader, MailboxWriter } from "./mailbox.ts";
+import { LoopWaker } from "./waker.ts";
+import { threadProcess, type WorkerGreeting, type WorkerOrders } from "./worker_orders.ts";
+
+/** How much each of the two mailboxes holds. */
+const MAILBOX_BYTES = 256 * 1024;
+
+/** What the engine gives a worker; its own mailboxes are made here. */
+export type WorkerStart = Omit<WorkerOrders, "inbox" | "outbox" | "metrics">;
+
+/** Who is told what a worker says. */
+export interface WorkerListener {
+  /** It has sent a value: the bytes of it. */
+  onValue(bytes: Uint8Array, worker: WorkerThread): void;
+  /** Its thread is over. Null when it was told to end. */
+  onGone(error: EngineWorkerError | null, worker: WorkerThread): void;
+}
+
+/** The part of a thread of `node:worker_threads`, which both runtimes have, that is needed here. */
+interface Thread {
+  on(event: "message", listener: (message: WorkerGreeting) => void): void;
+  on(event: "error", listener: (error: Error) => void): void;
+  on(event: "exit", listener: (code: number) => void): void;
+  terminate(): Promise<unknown>;
+}
+
+interface ThreadModule {
+  Worker: new (module: URL, options: { workerData: WorkerOrders; name: string }) => Thread;
+}
+
+interface Order extends PromiseWithResolvers<number> {
+  readonly kind: Kind;
+  readonly fd: number;
+}
+
+/** One thread. It is not started again: another one takes its place. */
+export class WorkerThread {
+  /** The number of the worker. */
+  readonly index: number;
+  /** When it began, as performance.now() has it. */
+  readonly begun: number = performance.now();
+  /** The CPU that it has said it is bound to, −1 for none. */
+  cpu = -1;
+  readonly #listener: WorkerListener;
+  readonly #inbox: MailboxWriter;
+  readonly #outbox: MailboxReader;
+  readonly #metrics: SharedArrayBuffer;
+  readonly #orders: Map<number, Order> = new Map();
+  readonly #thread: Thread;
+  readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
+  #waker: LoopWaker | null = null;
+  #closeBell: () => void = () => {};
+  #lastOrder = 0;
+  /** What it threw, where it has said so. */
+  #error: Error | null = null;
+  /** Whether it has said that it ends as it was told to. */
+  #ended = false;
+  #over = false;
+
+  /** Starts the thread. */
+  constructor(start: WorkerStart, listener: WorkerListener) {
+    const inbox = mailboxMemory(MAILBOX_BYTES);
+    const outbox = mailboxMemory(MAILBOX_BYTES);
+    this.#metrics = new SharedArrayBuffer(METRICS_BYTES);
+    this.index = start.index;
+    this.#listener = listener;
+    this.#inbox = new MailboxWriter(inbox);
+    this.#outbox = new MailboxReader(outbox);
+    this.#thread = startThread({ ...start, inbox, outbox, metrics: this.#metrics });
+    this.#thread.on("message", ({ waker }) => {
+      this.#waker = LoopWaker.from(waker);
+      this.#closeBell = () => EventFD.from(waker.bell).close();
+      this.#wake();
+    });
+    this.#thread.on("error", (error) => void (this.#error ??= error));
+    this.#thread.on("exit", (code) => this.#exited(code));
+  }
+
+  /** Whether its thread is over. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Resolves when its thread is over, and everything that it had was taken care of. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  /** What it has published last. */
+  get snapshot(): Snapshot {
+    return readSnapshot(this.#metrics);
+  }
+
+  /**
+   * Gives an order: what it answers. Rejects with what it refuses it for, or when it dies. When this
+   * throws, the order was not given.
+   */
+  order(kind: Kind, fd: number = -1, body: Uint8Array = NOTHING): Promise<number> {
+    if (this.#over) throw new EngineWorkerError(this.index, "has ended", this.#error ?? undefined);
+    if (body.byteLength > 0) {
+      checkRoom(this.#inbox.pending, body.byteLength, `worker ${this.index}`);
+    }
+    const order: Order = { ...Promise.withResolvers<number>(), kind, fd };
+    const id = ++this.#lastOrder;
+    this.#orders.set(id, order);
+    this.#inbox.send(header(kind, id, fd), body);
+    this.#wake();
+    return order.promise;
+  }
+
+  /** Sends a value of the program, as bytes. */
+  post(bytes: Uint8Array): void {
+    checkRoom(this.#inbox.pending, bytes.byteLength, `worker ${this.index}`);
+    this.#inbox.send(header(KIND.VALUE), bytes);
+    this.#wake();
+  }
+
+  /** Takes what has come from it. */
+  take(): void {
+    for (let record = this.#outbox.next(); record !== null; record = this.#outbox.next()) {
+      const { kind, id, extra, body } = opened(record);
+      if (kind === KIND.DONE) this.#forget(id)?.resolve(extra);
+      else if (kind === KIND.REFUSED) this.#forget(id)?.reject(errorOf(body));
+      else if (kind === KIND.VALUE) this.#listener.onValue(body, this);
+      else if (kind === KIND.FAILED) this.#error = errorOf(body);
+      else if (kind === KIND.ENDED) this.#ended = true;
+    }
+    if (this.#over) return;
+    const before = this.#inbox.pending;
+    if (before > 0) this.#inbox.flush();
+    if (this.#outbox.takeWish() || this.#inbox.pending < before) this.#wake();
+  }
+
+  /** The descriptors that were offered to it, and of which it has not said that it took them. */
+  offered(): Set<number> {
+    const offers = [...this.#orders.values()].filter(({ kind }) => kind === KIND.ADOPT);
+    return new Set(offers.map(({ fd }) => fd));
+  }
+
+  /**
+   * Ends the thread wherever it is. One that is blocked in the kernel is woken first: its runtime
+   * cannot end it there.
+   */
+  async terminate(): Promise<void> {
+    this.#wake();
+    await this.#thread.terminate();
+    await this.gone;
+  }
+
+  #wake(): void {
+    try {
+      this.#waker?.wake();
+    } catch (error) {
+      // It ends: the thread says so soon.
+      if (!(error instanceof LoopClosedError)) throw error;
+    }
+  }
+
+  #forget(id: number): Order | undefined {
+    const order = this.#orders.get(id);
+    this.#orders.delete(id);
+    return order;
+  }
+
+  #exited(code: number): void {
+    // What it has said last is still there.
+    this.take();
+    this.#over = true;
+    this.#closeBell();
+    const error = this.#ended
+      ? null
+      : new EngineWorkerError(this.index, endOf(code), this.#error ?? undefined);
+    this.#listener.onGone(error, this);
+    for (const { reject } of this.#orders.values()) {
+      reject(error ?? new EngineWorkerError(this.index, "has ended"));
+    }
+    this.#orders.clear();
+    this.#gone.resolve();
+  }
+}
+
+function endOf(code: number): string {
+  return code === 0 || code === 1 ? "has died" : `has died with exit code ${code}`;
+}
+
+function startThread(workerData: WorkerOrders): Thread {
+  const { Worker } = threadProcess().getBuiltinModule("node:worker_threads") as ThreadModule;
+  return new Worker(new URL("./engine_worker.ts", import.meta.url), {
+    workerData,
+    name: `fdloop worker ${workerData.index}`,
+  });
+}
