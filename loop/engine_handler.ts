@@ -34,6 +34,9 @@ export interface EngineWorker {
  * The exports of a handler's module. All are called on the thread of the worker, inside a turn of its
  * loop. What they throw, and what nothing catches, ends the worker: the engine closes what it had, and
  * begins another one or stops (`EngineOptions.policy`).
+ *
+ * The thread is the loop's own: `setTimeout` and `fetch` do not wake it. Use `loop.setTimer`, and what
+ * the loop watches; `onStart` alone is waited for with the runtime's work going on.
  */
 export interface EngineHandler {
   /** The worker has its loop. It gets no connections before this has returned, or is settled. */

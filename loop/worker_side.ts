@@ -31,6 +31,8 @@ import type { SharedWaker } from "./waker.ts";
 import { type BoundHandler, WorkerConns } from "./worker_conns.ts";
 import { threadProcess, type WorkerOrders } from "./worker_orders.ts";
 
+const nothing = (): void => {};
+
 /** How long the runtime waits for its turn while a worker waits for the runtime. */
 const HOST_TURN_MS = 1;
 
@@ -49,6 +51,8 @@ export class WorkerSide implements EngineWorker {
   readonly #metrics: MetricsPublisher;
   readonly #conns: WorkerConns;
   readonly #modules: Map<string, Promise<BoundHandler>> = new Map();
+  /** The inside of the loop, from its first turn on. */
+  #core: Core | null = null;
   #handler: EngineHandler | null = null;
   #bound: BoundHandler | null = null;
   #acceptor: Acceptor | null = null;
@@ -56,7 +60,9 @@ export class WorkerSide implements EngineWorker {
   #refused = 0;
   /** Whether it ends with its last connection. */
   #finishing = false;
+  /** Whether it has nothing to do any more, and whether the thread ends without being asked. */
   #ended = false;
+  #failed = false;
 
   /** Begins; {@linkcode WorkerSide.serve} takes orders. */
   constructor(orders: WorkerOrders) {
@@ -85,7 +91,7 @@ export class WorkerSide implements EngineWorker {
   }
 
   /** Takes orders until the last of them has ended the worker. Whatever ends it otherwise is reported. */
-  async serve(): Promise<never> {
+  async serve(): Promise<void> {
     const host = threadProcess();
     host.on("uncaughtException", (error) => this.#fail(error));
     host.on("unhandledRejection", (error) => this.#fail(error));
@@ -96,7 +102,7 @@ export class WorkerSide implements EngineWorker {
       this.#fail(error);
     }
     if (!this.#ended) this.#fail(new Error("the handler has stopped the loop of its worker"));
-    return host.exit(0);
+    else if (!this.#failed) host.exit(0);
   }
 
   post(value: unknown): void {
@@ -110,27 +116,53 @@ export class WorkerSide implements EngineWorker {
   }
 
   #beginTurn(core: Core): void {
-    for (let record = this.#inbox.next(); record !== null; record = this.#inbox.next()) {
-      this.#take(opened(record), core);
+    this.#core = core;
+    let taken = false;
+    for (let record = this.#next(); record !== null; record = this.#next()) {
+      this.#take(opened(record));
+      taken = true;
     }
     const waited = this.#outbox.pending > 0;
     if (waited) this.#outbox.flush();
     if (this.#inbox.takeWish() || waited) this.#ring();
-    const { counts } = this.#conns;
-    counts.refused = this.#refused + (this.#acceptor?.refused ?? 0);
-    this.#metrics.publish(counts, core.counters, core.timers.size);
-    // The last word must have been taken before the thread ends. A task keeps this turn from waiting.
-    if (this.#ended && this.#outbox.pending === 0) this.loop.post(() => this.loop.stop());
+    this.#publish();
+    if (this.loop.closed) return;
+    // The last word must have been taken before the thread ends.
+    const over = this.#ended && this.#outbox.pending === 0;
+    // A task keeps this turn from waiting: what was taken may have stopped the loop.
+    if (over) this.loop.post(() => this.loop.stop());
+    else if (taken) this.loop.post(nothing);
   }
 
-  /** What a program throws ends the worker; what is wrong with an order is the answer to it. */
-  #take(letter: Letter, core: Core): void {
+  #next(): Uint8Array<ArrayBuffer> | null {
+    return this.#failed ? null : this.#inbox.next();
+  }
+
+  #publish(): void {
+    const { counts } = this.#conns;
+    counts.refused = this.#refused + (this.#acceptor?.refused ?? 0);
+    if (this.#core !== null) {
+      this.#metrics.publish(counts, this.#core.counters, this.#core.timers.size);
+    }
+  }
+
+  /** Calls the program. What it throws ends the worker, and nothing else is begun before. */
+  #call(program: () => void): void {
+    try {
+      program();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Does what a letter says. What is wrong with it is the answer. */
+  #take(letter: Letter): void {
     const { id, kind } = letter;
     try {
-      const done = this.#obey(letter, core);
+      const done = this.#obey(letter);
       if (done instanceof Promise) {
         // Loading a module is the runtime's work, and the runtime has its turns between the loop's.
-        const clock = this.loop.setInterval(HOST_TURN_MS, () => {});
+        const clock = this.loop.setInterval(HOST_TURN_MS, nothing);
         done.finally(() => clock.cancel()).then(
           (answer) => this.#reply(id, answer),
           (error: unknown) => kind === KIND.START ? this.#fail(error) : this.#refuse(id, error),
@@ -144,7 +176,7 @@ export class WorkerSide implements EngineWorker {
   }
 
   /** Answers the answer, or null when it is given later or not at all. */
-  #obey({ id, kind, fd, body }: Letter, core: Core): number | null | Promise<number> {
+  #obey({ id, kind, fd, body }: Letter): number | null | Promise<number> {
     switch (kind) {
       case KIND.START:
         return this.#start();
@@ -162,15 +194,15 @@ export class WorkerSide implements EngineWorker {
       case KIND.ADOPT: {
         const open = this.#conns.adopt(fd, body, this.#bound!);
         this.#reply(id);
-        core.call(open);
+        this.#call(open);
         return null;
       }
       case KIND.FINISH:
-        return this.#finish(core);
+        return this.#finish();
       case KIND.CLOSE:
         return this.#close();
       case KIND.VALUE:
-        core.call(() => this.#handler?.onMessage?.(fromBytes(body), this.loop, this));
+        this.#call(() => this.#handler?.onMessage?.(fromBytes(body), this.loop, this));
         return null;
       default:
         throw new Error(`an order that no worker knows: ${kind}`);
@@ -233,10 +265,10 @@ export class WorkerSide implements EngineWorker {
     return 0;
   }
 
-  #finish(core: Core): number {
+  #finish(): number {
     const count = this.#pause();
     this.#finishing = true;
-    core.call(() => this.#handler?.onShutdown?.(this.loop, this));
+    this.#call(() => this.#handler?.onShutdown?.(this.loop, this));
     this.#endWhenEmpty();
     return count;
   }
@@ -257,6 +289,7 @@ export class WorkerSide implements EngineWorker {
   }
 
   #reply(id: number, answer: number = 0): void {
+    this.#publish(); // who reads the answer may look at the metrics next
     this.#send(header(KIND.DONE, id, -1, answer));
   }
 
@@ -280,6 +313,7 @@ export class WorkerSide implements EngineWorker {
    * was ended by force, but only when its own thread is free to.
    */
   #giveUp(): void {
+    this.#ended = this.#failed = true;
     try {
       this.#pause();
     } finally {
@@ -289,10 +323,13 @@ export class WorkerSide implements EngineWorker {
   }
 
   /** Ends the thread. Nothing of the program is called any more. */
-  #fail(error: unknown): never {
+  #fail(error: unknown): void {
+    // On Deno, what called exit() goes on for a while, and a second call keeps the thread for ever.
+    if (this.#failed) return;
+    this.#ended = this.#failed = true;
     this.#outbox.send(header(KIND.FAILED), errorBytes(error));
     this.#ring();
-    return threadProcess().exit(1);
+    threadProcess().exit(1);
   }
 }
 

@@ -1,0 +1,133 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { socketPair } from "../handles/pipe.ts";
+import { EngineWorkerError } from "../loop/engine_errors.ts";
+import { encode } from "./conn_fixture.ts";
+import { ask, type Bench, bench, clientOf, handler, listenersAt } from "./engine_fixture.ts";
+import { type Command, DIE } from "./engine_handler.ts";
+import { deadline, spawnScript, test, waitUntil } from "./support.ts";
+
+const buffer = new Uint8Array(new ArrayBuffer(1024));
+
+/** Waits until a worker is there again. */
+function alive({ engine }: Bench, worker: number): Promise<void> {
+  return waitUntil(() => engine.workerLoop(worker).running, 10_000, "the next worker");
+}
+
+const WAYS: [die: Extract<Command, { die: string }>["die"], says: string][] = [
+  ["throw", "told to"],
+  ["reject", "told to, nobody waits"],
+  ["exit", "exit code 7"],
+  ["stop", "stopped the loop"],
+];
+
+for (const [die, says] of WAYS) {
+  test(`C20 a worker that dies (${die}): its clients read the end, the others go on, another takes its place`, async () => {
+    await using running = await bench();
+    const { engine, address } = running;
+    using mine = clientOf(address, 1);
+    using others = clientOf(address, 0);
+    running.say(1, { die });
+    const error = await running.death();
+    assert(error instanceof EngineWorkerError);
+    assertEquals(error.worker, 1);
+    assertStringIncludes(error.message, says);
+    assertEquals(listenersAt(address), 1, "its listener is gone");
+    assertEquals(mine.read(buffer), 0);
+    assertEquals(ask(others, "still there"), "still there");
+    assertEquals(engine.post(1, "nobody"), false);
+    assertEquals(engine.workerLoop(1).running, false);
+    await alive(running, 1);
+    await waitUntil(() => listenersAt(address) === 2, 5000, "its listener");
+    using again = clientOf(address, 1);
+    assertEquals(ask(again, "again"), "again");
+    assertEquals(ask(others, "still there"), "still there");
+    assertEquals([engine.metrics().deaths, running.errors.length], [1, 1]);
+  });
+}
+
+test("C20 every promise for a worker that dies is rejected, and nothing of it stays open", async () => {
+  await using running = await bench();
+  const worker = running.engine.workerLoop(0);
+  using pair = socketPair();
+  await worker.registerConn(pair.left, handler);
+  running.say(0, { die: "throw" });
+  const calls = [
+    worker.write(pair.left, new Uint8Array(8)),
+    worker.unregisterConn(pair.left),
+    running.engine.adoptConn(pair.right, { worker: 0 }),
+  ];
+  for (const call of calls) await assertRejects(() => call, EngineWorkerError);
+  assertEquals([pair.left.valid, pair.right.valid], [true, true]);
+  await alive(running, 0);
+  // What was somebody else's is theirs again, for any worker to have.
+  await running.engine.workerLoop(1).registerConn(pair.left, handler);
+  pair.right.write(encode("hello"));
+  await waitUntil(() => pair.right.read(buffer) === 5, 5000, "the echo");
+});
+
+test("C20 while paused, a worker that takes the place of another does not listen", async () => {
+  await using running = await bench();
+  const { engine, address } = running;
+  await engine.pauseAccept();
+  running.say(0, { die: "throw" });
+  await running.death();
+  await alive(running, 0);
+  assertEquals(listenersAt(address), 0);
+  await engine.resumeAccept();
+  assertEquals(listenersAt(address), 2);
+});
+
+test("C20 a worker that dies at once again and again is begun after longer and longer pauses", async () => {
+  await using running = await bench({ workers: 1 });
+  const times: number[] = [];
+  for (let death = 0; death < 3; death++) {
+    running.say(0, { die: "throw" });
+    await running.death();
+    const begun = performance.now();
+    await alive(running, 0);
+    times.push(performance.now() - begun);
+  }
+  assert(times.every((time, index) => time >= 99 * 2 ** (index + 1)), `${times}`);
+});
+
+test("C20 under the policy stop a death ends the engine, and closed tells whose", async () => {
+  await using running = await bench({ policy: "stop" });
+  const { engine, address } = running;
+  using client = clientOf(address, 1);
+  client.write(encode(DIE));
+  const error = await assertRejects(() => engine.closed, EngineWorkerError, "asked for");
+  assertEquals(error.worker, 1);
+  assertEquals(await deadline(5000, engine.shutdown(), "the end"), 0);
+  assertEquals(listenersAt(address), 0);
+});
+
+test("C32 a worker that is stuck in its handler is ended by force, and what it had is closed", async () => {
+  const { stdout, stderr, code } = await spawnScript(`
+    import fs from "node:fs";
+    import { bench, ask, clientOf, listenersAt } from "./engine_fixture.ts";
+    const running = await bench();
+    const { engine, address } = running;
+    const client = clientOf(address, 0);
+    running.say(0, { die: "spin" });
+    const begun = performance.now();
+    const cut = await engine.shutdown({ deadline: 10 });
+    console.log(cut, client.read(new Uint8Array(8)), listenersAt(address), engine.metrics().total.open);
+    console.log(performance.now() - begun < 10_000);
+    client.close();
+  `.replaceAll("./engine_fixture.ts", new URL("./engine_fixture.ts", import.meta.url).href));
+  assertEquals([stdout, stderr, code], ["0 0 0 0\ntrue\n", "", 0]);
+});
+
+test("C20 without onWorkerError a death is a warning of the process", async () => {
+  const { stdout, stderr, code } = await spawnScript(`
+    import process from "node:process";
+    import { bench } from "${new URL("./engine_fixture.ts", import.meta.url).href}";
+    process.on("warning", (warning) => console.log(warning.name, warning.worker));
+    const running = await bench({ onWorkerError: undefined });
+    running.say(1, { die: "throw" });
+    while (running.engine.metrics().deaths === 0) await new Promise((go) => setTimeout(go, 5));
+    await running.engine.shutdown();
+  `);
+  assertEquals([stdout, code], ["EngineWorkerError 1\n", 0]);
+  assertStringIncludes(stderr, "told to");
+});
