@@ -272,8 +272,8 @@ export class Engine implements AsyncDisposable {
     const what = "Engine.shutdown";
     const { deadline = DEADLINE_MS } = checkOptions(options, `${what}: options`);
     const milliseconds = toMilliseconds(deadline, `${what}: deadline`);
-    const timer = setTimeout(() => this.#cut.resolve(), Math.min(milliseconds, LONGEST_MS));
     this.#ending ??= this.#end();
+    const timer = setTimeout(() => this.#cut.resolve(), Math.min(milliseconds, LONGEST_MS));
     try {
       return await this.#ending;
     } finally {

@@ -44,7 +44,7 @@ export interface EngineOptions {
   /** How connections are accepted. */
   accept?: AcceptorOptions;
   /** The limits of each connection. */
-  conn?: ConnOptions;
+  conn?: Omit<ConnOptions, "carry">;
   /**
    * What becomes of the engine when a worker has ended although nobody told it to: `"restart"` begins
    * another one in its place, after a pause when the one before has not lived for a second; `"stop"`
@@ -144,8 +144,11 @@ export function moduleURL(module: unknown, what: string): string {
   );
 }
 
-/** The options of connections as numbers: a Temporal.Duration cannot cross to another thread. */
-export function portable(conn: ConnOptions, what: string): ConnOptions {
+/**
+ * The options of connections as plain values: a Temporal.Duration cannot cross to another thread. The
+ * bytes that one of them carries are its own, and not among the options.
+ */
+export function portable(conn: ConnOptions, what: string): Omit<ConnOptions, "carry"> {
   const { maxBacklog, timeouts } = checkOptions(conn, what);
   const limits: ConnTimeoutOptions = {};
   for (const kind of ["header", "read", "write", "idle"] as const) {

@@ -7,7 +7,7 @@
 import { errnoNumber } from "../ffi/errno.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { OWNED } from "../handles/descriptor.ts";
-import { bytes as checkBytes } from "../handles/validate.ts";
+import { bytes as checkBytes, options as checkOptions } from "../handles/validate.ts";
 import { UnknownFDError } from "./conn_errors.ts";
 import type { ConnOptions } from "./conn_options.ts";
 import type { Crew } from "./engine_crew.ts";
@@ -96,9 +96,11 @@ export class WorkerLoop {
   ): Promise<void> {
     const what = "WorkerLoop.registerConn";
     const fd = targetNumber(target, what);
+    const { carry } = checkOptions(options, `${what}: options`);
+    const carried = carry === undefined ? {} : { carry: checkBytes(carry, `${what}: carry`) };
     const registration: Registration = {
       module: moduleURL(module, `${what}: the module`),
-      options: portable(options, `${what}: options`),
+      options: { ...portable(options, `${what}: options`), ...carried },
     };
     const body = toBytes(registration, what);
     await orderClaimed(this.#crew, this.#index, KIND.REGISTER, fd, body, what);

@@ -276,7 +276,14 @@ test("C30 adoptConn: a socket becomes the worker's; refused, it stays with its o
   await assertRejects(() => engine.adoptConn(raw), Error, "EEXIST");
   assertEquals(ask(second, "mine"), "mine");
   await assertRejects(() => engine.adoptConn(NaN), RangeError);
-  assertEquals(engine.metrics().total.adopted, 2);
+  using third = connect(address);
+  const carry = encode("read before, ");
+  const adopted = engine.adoptConn(listener.accept()!, { carry });
+  carry.fill(0); // it is copied at the call
+  await adopted;
+  assertEquals(ask(third, ""), "read before, ");
+  assertEquals(ask(third, "and after"), "and after");
+  assertEquals(engine.metrics().total.adopted, 3);
 });
 
 test("C28 requests and messages are counted, and what a client sees ends up in onClose", async () => {

@@ -34,9 +34,9 @@ test("C02 C05 register, echo, unregister: the descriptor stays the caller's, and
   await using running = await bench();
   const worker = running.engine.workerLoop(1);
   using pair = socketPair();
-  await worker.registerConn(pair.left, handler);
+  await worker.registerConn(pair.left, handler, { carry: encode("before ") });
   pair.right.write(encode("hello"));
-  assertEquals(decode(await received(pair.right, 5)), "hello");
+  assertEquals(decode(await received(pair.right, 12)), "before hello");
   await worker.unregisterConn(pair.left);
   const { seen } = await running.tell(1);
   assertEquals(seen, ["start", "close null"]);

@@ -42,6 +42,7 @@ import { Loop } from "../../loop/loop.ts";
 import { LoopClosedError } from "../../loop/loop_closed_error.ts";
 import { SpliceError } from "../../loop/splice.ts";
 import { LoopWaker } from "../../loop/waker.ts";
+import { ENGINE_SUBJECTS } from "./engine_subjects.ts";
 import { POLICY_SUBJECTS } from "./policy_subjects.ts";
 import { ACCEPT_SUBJECTS, accepting } from "./accept_subjects.ts";
 import type { Scope } from "./scope.ts";
@@ -245,6 +246,7 @@ function runLoop(loop: object): void {
 
 /** The table, by the names of mod.ts. */
 export const SUBJECTS: Readonly<Record<string, Subject>> = {
+  ...ENGINE_SUBJECTS,
   ...POLICY_SUBJECTS,
   SyscallError: error(SyscallError, ["read", 9, 3, "Read something else"]),
   UnsupportedError: error(UnsupportedError, ["a", "b"]),
