@@ -107,15 +107,18 @@ export class Crew implements WorkerListener {
     for (const pause of this.#pauses) clearTimeout(pause);
     for (const thread of this.#living()) void quietly(thread.order(KIND.FINISH));
     const answers: Promise<number>[] = [];
-    let force: ReturnType<typeof setTimeout> | undefined;
+    const lost = Promise.withResolvers<void>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
     void cut.then(() => {
       for (const thread of this.#living()) answers.push(quietly(thread.order(KIND.CLOSE)));
-      force = setTimeout(() => {
+      timer = setTimeout(() => {
         for (const thread of this.#living()) void thread.terminate();
+        timer = setTimeout(() => lost.resolve(), FORCE_MS);
       }, FORCE_MS);
     });
-    await Promise.all(this.#threads.map(({ gone }) => gone));
-    clearTimeout(force);
+    await Promise.race([Promise.all(this.#threads.map(({ gone }) => gone)), lost.promise]);
+    clearTimeout(timer);
+    for (const thread of this.#living()) this.#report(thread.abandon());
     this.#port?.close();
     this.#ring();
     return (await Promise.all(answers)).reduce((sum, count) => sum + count, 0);

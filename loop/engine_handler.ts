@@ -77,7 +77,7 @@ export interface EngineHandler {
  * assertEquals([typeof onData, typeof onClose], ["function", "function"]);
  * ```
  */
-export function defineHandler<H extends EngineHandler>(handler: H): H {
+export function defineHandler<H extends EngineHandler>(handler: H & EngineHandler): H {
   return checkHandler(handler, "defineHandler: the handler");
 }
 

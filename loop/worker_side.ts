@@ -317,6 +317,7 @@ export class WorkerSide implements EngineWorker {
     try {
       this.#pause();
     } finally {
+      this.#publish();
       this.#conns.abandon();
       this.loop.close();
     }

@@ -159,6 +159,16 @@ export class WorkerThread {
     await this.gone;
   }
 
+  /**
+   * Waits for it no longer: it is blocked in a call to the kernel that nothing here can end. What it has
+   * open stays so, because the call may yet return, and go on with it.
+   */
+  abandon(): EngineWorkerError {
+    const error = new EngineWorkerError(this.index, "is blocked in a call and cannot be ended");
+    this.#end(error);
+    return error;
+  }
+
   #wake(): void {
     try {
       this.#waker?.wake();
@@ -183,9 +193,13 @@ export class WorkerThread {
       ? null
       : new EngineWorkerError(this.index, endOf(code), this.#error ?? undefined);
     this.#listener.onGone(error, this);
-    for (const { reject } of this.#orders.values()) {
-      reject(error ?? new EngineWorkerError(this.index, "has ended"));
-    }
+    this.#end(error ?? new EngineWorkerError(this.index, "has ended"));
+  }
+
+  /** Lets nobody wait for it any more. */
+  #end(error: EngineWorkerError): void {
+    this.#over = true;
+    for (const { reject } of this.#orders.values()) reject(error);
     this.#orders.clear();
     this.#gone.resolve();
   }

@@ -1,8 +1,18 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { EventFD } from "../handles/event_fd.ts";
 import { socketPair } from "../handles/pipe.ts";
+import { Socket } from "../handles/socket.ts";
 import { EngineWorkerError } from "../loop/engine_errors.ts";
 import { encode } from "./conn_fixture.ts";
-import { ask, type Bench, bench, clientOf, handler, listenersAt } from "./engine_fixture.ts";
+import {
+  ask,
+  type Bench,
+  bench,
+  clientOf,
+  connect,
+  handler,
+  listenersAt,
+} from "./engine_fixture.ts";
 import { type Command, DIE } from "./engine_handler.ts";
 import { deadline, spawnScript, test, waitUntil } from "./support.ts";
 
@@ -65,6 +75,33 @@ test("C20 every promise for a worker that dies is rejected, and nothing of it st
   await waitUntil(() => pair.right.read(buffer) === 5, 5000, "the echo");
 });
 
+test("C24 clients that wait in the backlog of a worker that dies read the end, and no error", async () => {
+  await using running = await bench();
+  const { engine, address } = running;
+  using gate = EventFD.create({ blocking: true, semaphore: true });
+  for (const worker of [0, 1]) {
+    running.say(worker, { hold: gate.raw });
+    assertEquals((await running.next())[1], "held");
+  }
+  const clients = Array.from({ length: 40 }, () => connect(address));
+  running.say(0, { die: "throw" });
+  gate.signal(2);
+  await running.death();
+  await waitUntil(() => engine.metrics().workers[1]!.open > 0, 5000, "the other worker's clients");
+  const { workers } = engine.metrics();
+  assertEquals(workers[0]!.refused + workers[1]!.accepts, clients.length);
+  assert(workers[0]!.refused > 0, "with 40 clients, each has some");
+  await waitUntil(() => engine.metrics().total.open === workers[1]!.accepts, 5000, "all of them");
+  let [ended, open] = [0, 0];
+  for (const client of clients) {
+    using end = Socket.duplicate(client.raw); // does not block
+    if (end.read(buffer) === 0) ended++;
+    else open++;
+    client.close();
+  }
+  assertEquals([ended, open], [workers[0]!.refused, workers[1]!.accepts]);
+});
+
 test("C20 while paused, a worker that takes the place of another does not listen", async () => {
   await using running = await bench();
   const { engine, address } = running;
@@ -108,6 +145,7 @@ test("C32 a worker that is stuck in its handler is ended by force, and what it h
     const running = await bench();
     const { engine, address } = running;
     const client = clientOf(address, 0);
+    while (engine.metrics().total.open > 1) await new Promise((go) => setTimeout(go, 1));
     running.say(0, { die: "spin" });
     const begun = performance.now();
     const cut = await engine.shutdown({ deadline: 10 });
@@ -116,6 +154,24 @@ test("C32 a worker that is stuck in its handler is ended by force, and what it h
     client.close();
   `.replaceAll("./engine_fixture.ts", new URL("./engine_fixture.ts", import.meta.url).href));
   assertEquals([stdout, stderr, code], ["0 0 0 0\ntrue\n", "", 0]);
+});
+
+test("C32 a worker that is blocked in the kernel does not hold up the end of the others", async () => {
+  const { stdout, stderr, code } = await spawnScript(`
+    import process from "node:process";
+    import { EventFD } from "${new URL("../handles/event_fd.ts", import.meta.url).href}";
+    import { bench } from "${new URL("./engine_fixture.ts", import.meta.url).href}";
+    const running = await bench();
+    const gate = EventFD.create({ blocking: true });
+    running.say(0, { hold: gate.raw });
+    await running.next();
+    console.log(await running.engine.shutdown({ deadline: 0 }), running.errors.length);
+    gate.signal();
+    setTimeout(() => process.exit(0), 50);
+  `);
+  assertEquals([stderr, code], ["", 0]);
+  // Whether the thread can be ended there is the runtime's business.
+  assert(/^0 [01]\n$/.test(stdout), stdout);
 });
 
 test("C20 without onWorkerError a death is a warning of the process", async () => {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert"
 import { getAffinity } from "../handles/affinity.ts";
 import { EventFD } from "../handles/event_fd.ts";
 import { socketPair } from "../handles/pipe.ts";
-import { FD } from "../handles/fd.ts";
+import type { FD } from "../handles/fd.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { QueueFullError, UnknownFDError } from "../loop/conn_errors.ts";
 import { Loop } from "../loop/loop.ts";
