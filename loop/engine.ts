@@ -66,7 +66,7 @@ export interface AdoptOptions {
  *
  * // In a file of its own: new URL("./echo.ts", import.meta.url)
  * const source = `export function onData(conn, bytes) { conn.write(bytes) }`;
- * const handler = `data:text/javascript,${encodeURIComponent(source)}`;
+ * const handler = `data:text/javascript;base64,${btoa(source)}`;
  *
  * await using engine = Engine.create({ handler, address: "127.0.0.1:0", workers: 2 });
  * await engine.listen();

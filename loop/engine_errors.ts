@@ -15,7 +15,7 @@
  *
  * const source = `export function onData() {}
  *   export function onStart() { throw new Error("no configuration") }`;
- * const handler = `data:text/javascript,${encodeURIComponent(source)}`;
+ * const handler = `data:text/javascript;base64,${btoa(source)}`;
  * await using engine = Engine.create({ handler, workers: 1 });
  * const error = await assertRejects(() => engine.listen(), EngineWorkerError);
  * assert(error.worker === 0 && error.message.includes("no configuration"));

@@ -31,7 +31,7 @@ const EEXIST = errnoNumber("EEXIST");
  * import { assertEquals } from "@std/assert";
  *
  * const source = `export function onData(conn, bytes) { conn.write(bytes) }`;
- * const handler = `data:text/javascript,${encodeURIComponent(source)}`;
+ * const handler = `data:text/javascript;base64,${btoa(source)}`;
  * await using engine = Engine.create({ handler, workers: 2 });
  * await engine.listen();
  * using pair = socketPair();
