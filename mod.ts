@@ -60,6 +60,16 @@ export type {
   Timer,
   Writer,
 } from "./handles/interfaces.ts";
+export { Kqueue, type KqueueOptions, type SharedKqueue } from "./handles/kqueue.ts";
+export type { KqueueChange } from "./handles/kqueue_changes.ts";
+export { type KqueueEvent, KqueueEvents } from "./handles/kqueue_events.ts";
+export {
+  EV,
+  type KqueueFilter,
+  type KqueueFlagWords,
+  type KqueueNoteWords,
+  NOTE,
+} from "./handles/kqueue_words.ts";
 export { MappedRegion, type SyncOptions } from "./handles/mapped_region.ts";
 export type { MapOptions } from "./handles/mapping.ts";
 export { MemFD } from "./handles/mem_fd.ts";

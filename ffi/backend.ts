@@ -21,11 +21,14 @@ export interface Backend {
   readonly os: OS;
   readonly arch: Arch;
   /**
-   * Binds one function of libc, or answers null when this libc has no such symbol.
+   * Binds one function of libc, or of another library by its path, and answers null when that has
+   * no such symbol.
    *
    * @throws {UnsupportedError} when libc itself cannot be opened (no permission, unknown system)
    */
-  bind(symbol: string, signature: Signature): CFunction | null;
+  bind(symbol: string, signature: Signature, library?: string): CFunction | null;
+  /** A variable of the environment; undefined where it is not set or may not be read. */
+  variable(name: string): string | undefined;
   /** Makes the reader of errno for the thread that calls; `accessor` is the C function that finds it. */
   errnoReader(accessor: string): () => number;
   /**

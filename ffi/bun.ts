@@ -21,6 +21,7 @@ interface BunProcess {
   readonly platform: string;
   readonly arch: string;
   readonly versions: Readonly<Record<string, string | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
   getBuiltinModule?(name: string): unknown;
 }
 
@@ -50,10 +51,12 @@ class BunBackend implements Backend {
   readonly os: OS;
   readonly arch: Arch;
   readonly #ffi: BunFFI;
+  readonly #env: BunProcess["env"];
   #libc = "";
 
-  constructor(ffi: BunFFI, version: string, { platform, arch }: BunProcess) {
+  constructor(ffi: BunFFI, version: string, { platform, arch, env }: BunProcess) {
     this.#ffi = ffi;
+    this.#env = env;
     this.version = version;
     this.os = platform === "linux" || platform === "darwin" || platform === "freebsd"
       ? platform
@@ -61,8 +64,12 @@ class BunBackend implements Backend {
     this.arch = arch === "x64" || arch === "arm64" ? arch : "other";
   }
 
-  bind(symbol: string, signature: Signature): CFunction | null {
-    return this.#tryBind(this.#libc ||= this.#findLibc(), symbol, signature);
+  bind(symbol: string, signature: Signature, library?: string): CFunction | null {
+    return this.#tryBind(library ?? (this.#libc ||= this.#findLibc()), symbol, signature);
+  }
+
+  variable(name: string): string | undefined {
+    return this.#env[name];
   }
 
   errnoReader(accessor: string): () => number {

@@ -24,8 +24,11 @@ interface DenoNamespace {
   readonly version: { readonly deno: string };
   readonly build: { readonly os: string; readonly arch: string };
   readonly permissions: {
-    querySync(descriptor: { name: "ffi"; path?: string }): { readonly state: string };
+    querySync(
+      descriptor: { name: "ffi"; path?: string } | { name: "env"; variable: string },
+    ): { readonly state: string };
   };
+  readonly env: { get(name: string): string | undefined };
   dlopen(
     path: string,
     symbols: Record<string, DenoForeignFunction>,
@@ -66,8 +69,22 @@ class DenoBackend implements Backend {
     this.arch = arch === "x86_64" ? "x64" : arch === "aarch64" ? "arm64" : "other";
   }
 
-  bind(symbol: string, signature: Signature): CFunction | null {
-    return this.#bindAt(this.#libc ||= this.#findLibc(), symbol, signature);
+  bind(symbol: string, signature: Signature, library?: string): CFunction | null {
+    if (library === undefined) {
+      return this.#bindAt(this.#libc ||= this.#findLibc(), symbol, signature);
+    }
+    if (!this.#isGranted(library)) return null;
+    try {
+      return this.#bindAt(library, symbol, signature);
+    } catch {
+      return null; // there is no such library
+    }
+  }
+
+  /** Asks before it looks, as for libc: without the permission nothing is set. */
+  variable(name: string): string | undefined {
+    const { state } = this.#deno.permissions.querySync({ name: "env", variable: name });
+    return state === "granted" ? this.#deno.env.get(name) : undefined;
   }
 
   errnoReader(accessor: string): () => number {

@@ -12,6 +12,7 @@ import { linux } from "./const_linux.ts";
 import { backend, os } from "./platform.ts";
 import {
   ALIASES,
+  BSD,
   type Call,
   type CFunction,
   HOT,
@@ -72,20 +73,49 @@ function start(calls: Record<string, CFunction>): void {
   const accessor = os === "linux" ? "__errno_location" : "__error";
   const reader = backend.errnoReader(accessor);
   for (const name of HOT) {
-    if (os === "linux" || !(name in LINUX)) calls[name] = bind(name);
+    if (isHere(name)) calls[name] = bind(name);
   }
   readErrno = reader;
 }
 
+/**
+ * A library whose kqueue and kevent stand in for the kernel's on Linux, by its path: the variable
+ * `FDLOOP_KQUEUE_LIB`, empty when it is not set. It is meant for libkqueue, and for tests.
+ */
+export function kqueueLibrary(): string {
+  return library ??= os === "linux" ? backend.variable("FDLOOP_KQUEUE_LIB") ?? "" : "";
+}
+
+let library: string | undefined;
+
+/** Whether a call can be made on this system at all. */
+function isHere(name: SymbolName): boolean {
+  if (name in LINUX) return os === "linux";
+  return !(name in BSD) || os !== "linux" || kqueueLibrary() !== "";
+}
+
 /** Binds one call, by syscall(2) where this libc is too old or too small to have a wrapper. */
 function bind(name: SymbolName): CFunction {
-  if (name in LINUX && os !== "linux") throw new UnsupportedError(`${name}(2)`, "Linux");
+  if (!isHere(name)) {
+    throw new UnsupportedError(`${name}(2)`, name in LINUX ? "Linux" : "macOS or FreeBSD");
+  }
   const signature: Signature = SYMBOLS[name];
+  if (os === "linux" && name in BSD) return fromLibrary(name, signature);
   const bound = backend.bind(ALIASES[name] ?? name, signature);
   if (bound !== null) return bound;
   const number = os === "linux" ? systemCallNumber(name) : undefined;
   if (number === undefined) throw new UnsupportedError(`${name}(3)`, "a libc that has it");
   return throughSyscall(number, signature);
+}
+
+/** Binds one call of the library that stands in for a kernel with kqueue. */
+function fromLibrary(name: SymbolName, signature: Signature): CFunction {
+  const bound = backend.bind(name, signature, kqueueLibrary());
+  if (bound !== null) return bound;
+  throw new UnsupportedError(
+    `${name}(2)`,
+    `a library that has it, and may be opened, at FDLOOP_KQUEUE_LIB (${kqueueLibrary()})`,
+  );
 }
 
 /** The number of a system call, from the `SYS_` rows of the constants. */

@@ -19,6 +19,7 @@ const noBackend: Backend = {
   os: "other",
   arch: "other",
   bind: refuse,
+  variable: () => undefined,
   errnoReader: refuse,
   arrayBufferAt: refuse,
 };

@@ -7,6 +7,7 @@
 import { linux } from "./const_linux.ts";
 import { posix } from "./const_posix.ts";
 import { errnoNumber } from "./errno.ts";
+import { kqueueHere } from "./kqueue.ts";
 import { errno, libc, MAP_FAILED } from "./libc.ts";
 import { arch, os } from "./platform.ts";
 import { STUBS } from "./signal_stub.ts";
@@ -91,7 +92,7 @@ const TRIALS: Readonly<Record<Feature, () => boolean>> = {
     ),
   close_range: () => libc.close_range(NO_DESCRIPTOR, NO_DESCRIPTOR, 0) === 0,
   // As old as the systems that have it: there is nothing to try.
-  kqueue: () => os === "darwin" || os === "freebsd",
+  kqueue: () => kqueueHere() !== null,
 };
 
 const FEATURES = Object.keys(TRIALS) as Feature[];
@@ -106,7 +107,7 @@ const known = new Map<Feature, boolean>();
  * that may become executable. `"P_PIDFD"` is waiting for a child by its pidfd.
  *
  * Nothing stays open and nothing is changed. On another system than Linux everything but `"kqueue"`
- * is false.
+ * is false, and on Linux `"kqueue"` is, unless `FDLOOP_KQUEUE_LIB` names a library that has it.
  *
  * @param feature a call by its name, or a constant by its name in C
  * @throws {TypeError} when it is no name that this function knows

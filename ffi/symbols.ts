@@ -178,6 +178,15 @@ export const LINUX = {
   splice: ["i32", "i32", "buf", "i32", "buf", "u32", "u32"],
 } as const;
 
+/** Calls that only the systems with kqueue have; on Linux a library can stand in: see `kqueue.ts`. */
+export const BSD = {
+  // int kqueue(void);
+  kqueue: ["i32"],
+  // int kevent(int kq, const struct kevent *changelist, int nchanges,
+  //            struct kevent *eventlist, int nevents, const struct timespec *timeout);
+  kevent: ["i32", "i32", "buf", "i32", "buf", "i32", "buf"],
+} as const;
+
 /** Calls on sockets, on every system but where the name is Linux's own. */
 export const SOCKET = {
   // int socket(int domain, int type, int protocol);
@@ -217,7 +226,7 @@ export const SOCKET = {
 } as const;
 
 /** Every call of the floor. */
-export const SYMBOLS = { ...POSIX, ...LINUX, ...SOCKET } as const;
+export const SYMBOLS = { ...POSIX, ...LINUX, ...BSD, ...SOCKET } as const;
 
 /** The name of a call, as the table has it. */
 export type SymbolName = keyof typeof SYMBOLS;
@@ -244,6 +253,7 @@ export const HOT: readonly SymbolName[] = [
   "epoll_ctl",
   "epoll_wait",
   "epoll_pwait2",
+  "kevent",
   "timerfd_settime",
   "pidfd_send_signal",
 ];

@@ -45,6 +45,7 @@ import { LoopWaker } from "../../loop/waker.ts";
 import { ENGINE_SUBJECTS } from "./engine_subjects.ts";
 import { POLICY_SUBJECTS } from "./policy_subjects.ts";
 import { ACCEPT_SUBJECTS, accepting } from "./accept_subjects.ts";
+import { KQUEUE_SUBJECTS } from "./kqueue_subjects.ts";
 import type { Scope } from "./scope.ts";
 import { Trap } from "./values.ts";
 
@@ -385,6 +386,7 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
       sync: () => [{ wait: true, invalidate: false }],
     },
   },
+  ...KQUEUE_SUBJECTS,
   EPOLL: { make: () => EPOLL, valid: {} },
   EpollEvents: {
     make: filledEvents,

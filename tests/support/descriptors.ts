@@ -7,6 +7,8 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import process from "node:process";
+import { kqueueHere } from "../../ffi/kqueue.ts";
+import { Kqueue } from "../../handles/kqueue.ts";
 import { runtime } from "./environment.ts";
 import { turn } from "./time.ts";
 
@@ -106,14 +108,17 @@ let warm = false;
 
 /**
  * Makes the runtime open what it opens at a first use and keeps: Bun 1.4 an event loop for
- * spawnSync and a copy of stdout; Deno 2.9 an event loop for the first Worker of each test file.
+ * spawnSync and a copy of stdout; Deno 2.9 an event loop for the first Worker of each test file;
+ * libkqueue, where it is used, two descriptors for all queues together.
  */
 export async function warmUp(): Promise<void> {
   if (warm || openDescriptors() === null) return;
   warm = true;
+  if (kqueueHere() === "libkqueue") Kqueue.create().close();
   if (runtime === "bun") {
     void process.stdout;
     spawnSync("true");
+    if (kqueueHere() === "libkqueue") await stable();
     return;
   }
   const source = URL.createObjectURL(
