@@ -132,6 +132,7 @@ export {
 export type { TimerSetting } from "./handles/timer_setting.ts";
 export type { AwaitOptions, Waiter } from "./handles/waiting.ts";
 export { type AcceptHandlers, Acceptor, type AcceptorOptions } from "./loop/acceptor.ts";
+export type { SharedBell } from "./loop/bell.ts";
 export {
   ConnTimeoutError,
   QueueFullError,

@@ -16,12 +16,12 @@ import type { ConnHandlers, ConnOptions } from "./conn_options.ts";
 import type { Connection } from "./connection.ts";
 import { Core } from "./core.ts";
 import { DedicatedDriver } from "./dedicated.ts";
+import { defaultPoller } from "./default_poller.ts";
 import type { SendfileOptions } from "./file_job.ts";
 import { LoopBase } from "./loop_base.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import type { LoopOptions, WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
-import { EpollPoller } from "./poller_epoll.ts";
 import { splice, type SpliceOptions } from "./splice.ts";
 import { type StreamPair, streams } from "./streams.ts";
 import type { SharedWaker } from "./waker.ts";
@@ -96,7 +96,7 @@ export class Loop extends LoopBase implements Disposable {
   static create(options: LoopOptions = {}): Loop {
     const { attached = false } = checkOptions(options, "Loop.create: options");
     const isAttached = flag(attached, "Loop.create: attached");
-    const core = new Core(new EpollPoller());
+    const core = new Core(defaultPoller());
     return new Loop(OWNED, core, isAttached ? new AttachedDriver(core) : null);
   }
 

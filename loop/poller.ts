@@ -26,8 +26,8 @@
  */
 
 import type { Descriptor } from "../handles/descriptor.ts";
-import type { SharedEpoll } from "../handles/epoll.ts";
-import type { SharedEventFD } from "../handles/event_fd.ts";
+import type { SharedBell } from "./bell.ts";
+import type { SharedSentry } from "./sentry.ts";
 
 /** There is something to read, a connection to accept, or the end of the file. */
 export const READABLE = 1;
@@ -66,9 +66,9 @@ export interface Poller extends Disposable {
   /** The number of the kernel object, by which a shared handle knows the sets that it is in. */
   readonly raw: number;
   /** The poller itself, for a thread that blocks until it has something to report. */
-  share(): SharedEpoll;
+  share(): SharedSentry;
   /** A handle through which another thread can wake it: see `LoopWaker`. */
-  shareBell(): SharedEventFD;
+  shareBell(): SharedBell;
   /**
    * The number of what a thread rings that closes a shared target: `InterestSet.bell`. It stays open
    * as long as the poller does.

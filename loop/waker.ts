@@ -11,7 +11,7 @@
 
 import { ClosedError } from "../handles/closed_error.ts";
 import { OWNED } from "../handles/descriptor.ts";
-import { EventFD, type SharedEventFD } from "../handles/event_fd.ts";
+import { type Bell, bellFrom, type SharedBell } from "./bell.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 
 const STATE = 0;
@@ -26,7 +26,7 @@ export interface SharedWaker {
   /** The two words. */
   readonly words: SharedArrayBuffer;
   /** What is rung to end the wait. */
-  readonly bell: SharedEventFD;
+  readonly bell: SharedBell;
 }
 
 /** The loop's side of the two words. */
@@ -91,9 +91,9 @@ export class SleepWord {
  */
 export class LoopWaker {
   readonly #words: Int32Array;
-  readonly #bell: EventFD;
+  readonly #bell: Bell;
 
-  private constructor(key: symbol, words: Int32Array, bell: EventFD) {
+  private constructor(key: symbol, words: Int32Array, bell: Bell) {
     if (key !== OWNED) {
       throw new TypeError("new LoopWaker() is not possible: call LoopWaker.from()");
     }
@@ -110,7 +110,7 @@ export class LoopWaker {
     if (shared?.kind !== "LoopWaker" || !(shared.words instanceof SharedArrayBuffer)) {
       throw new TypeError("LoopWaker.from takes what Loop.shareWaker() returned");
     }
-    return new LoopWaker(OWNED, new Int32Array(shared.words), EventFD.from(shared.bell));
+    return new LoopWaker(OWNED, new Int32Array(shared.words), bellFrom(shared.bell));
   }
 
   /**

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EventFD } from "../handles/event_fd.ts";
+import { bellFrom } from "./bell.ts";
 import { EngineWorkerError } from "./engine_errors.ts";
 import { METRICS_BYTES, readSnapshot, type Snapshot } from "./engine_metrics.ts";
 import { checkRoom, errorOf, header, KIND, type Kind, NOTHING, opened } from "./engine_wire.ts";
@@ -81,7 +81,7 @@ export class WorkerThread {
     this.#thread = startThread({ ...start, inbox, outbox, metrics: this.#metrics });
     this.#thread.on("message", ({ waker }) => {
       this.#waker = LoopWaker.from(waker);
-      this.#closeBell = () => EventFD.from(waker.bell).close();
+      this.#closeBell = () => bellFrom(waker.bell).close();
       this.#wake();
     });
     this.#thread.on("error", (error) => void (this.#error ??= error));

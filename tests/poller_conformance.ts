@@ -21,7 +21,7 @@ import {
   WRITABLE,
 } from "../loop/poller.ts";
 import { ring } from "../handles/ring.ts";
-import { test } from "./support.ts";
+import { test, type TestBody } from "./support.ts";
 
 /** A stream with two ends: what is put into the far one is read from the near one, and back. */
 export interface TestStream extends Disposable {
@@ -71,10 +71,13 @@ const codeOf = (call: () => unknown): unknown =>
 /** Registers one case. */
 type Check = (title: string, body: (poller: Poller) => void) => void;
 
-/** Registers the suite for one back end. */
-export function pollerConformance(subject: Subject): void {
+/** Registers the suite for one back end, by `register` where it is not to run everywhere. */
+export function pollerConformance(
+  subject: Subject,
+  register: (name: string, body: TestBody) => void = test,
+): void {
   const check: Check = (title, body) =>
-    test(`${subject.name}: ${title}`, () => {
+    register(`${subject.name}: ${title}`, () => {
       using poller = subject.poller();
       body(poller);
     });

@@ -12,6 +12,7 @@ import type { LoopTimer } from "../../loop/timers.ts";
 import type { ConnWorker } from "../conn_worker.ts";
 import { encode, fill, onRecv, pattern, random, record, reset, until } from "../conn_fixture.ts";
 import { accepted, connection } from "../socket_fixture.ts";
+import { keepsErrors, TAKES_ERRORS } from "../kqueue_fixture.ts";
 import { spawnScript, test, worker } from "../support.ts";
 
 /** Sends so much each way, in odd parts, with reading toggled all the time; each end once. */
@@ -165,36 +166,46 @@ test("libuv: read_stop_start, a stop in the callback lets no other come in that 
   assertEquals([got, conn.closed], [3_000_000, true]);
 });
 
-test("libuv: tcp_rst and close_reset, ECONNRESET once, also where the end was asked for", async () => {
-  for (const ending of [false, true]) {
-    using loop = Loop.create();
-    using pair = connection();
-    const { seen, handlers } = record({ onEnd: () => {} });
-    const conn = loop.registerConn(pair.server, handlers);
-    conn.write(encode("x"));
-    if (ending) conn.end();
-    loop.post(() => reset(pair.client));
-    await loop.run();
-    assertEquals(seen, ["close ECONNRESET"]);
-  }
-});
+test.if(
+  keepsErrors,
+  TAKES_ERRORS,
+  "libuv: tcp_rst and close_reset, ECONNRESET once, also where the end was asked for",
+  async () => {
+    for (const ending of [false, true]) {
+      using loop = Loop.create();
+      using pair = connection();
+      const { seen, handlers } = record({ onEnd: () => {} });
+      const conn = loop.registerConn(pair.server, handlers);
+      conn.write(encode("x"));
+      if (ending) conn.end();
+      loop.post(() => reset(pair.client));
+      await loop.run();
+      assertEquals(seen, ["close ECONNRESET"]);
+    }
+  },
+);
 
-test("libuv: close_while_connecting and connect_refused, one callback", async () => {
-  using loop = Loop.create();
-  using listener = Socket.listen("127.0.0.1:0");
-  const address = listener.localAddress;
-  using pending = Socket.connect(address);
-  const closed = record();
-  loop.registerConn(pending, closed.handlers);
-  pending.close();
-  accepted(listener).close();
-  listener.close();
-  using refused = Socket.connect(address);
-  const failed = record();
-  loop.registerConn(refused, failed.handlers);
-  await loop.run();
-  assertEquals([closed.seen, failed.seen], [["close null"], ["close ECONNREFUSED"]]);
-});
+test.if(
+  keepsErrors,
+  TAKES_ERRORS,
+  "libuv: close_while_connecting and connect_refused, one callback",
+  async () => {
+    using loop = Loop.create();
+    using listener = Socket.listen("127.0.0.1:0");
+    const address = listener.localAddress;
+    using pending = Socket.connect(address);
+    const closed = record();
+    loop.registerConn(pending, closed.handlers);
+    pending.close();
+    accepted(listener).close();
+    listener.close();
+    using refused = Socket.connect(address);
+    const failed = record();
+    loop.registerConn(refused, failed.handlers);
+    await loop.run();
+    assertEquals([closed.seen, failed.seen], [["close null"], ["close ECONNREFUSED"]]);
+  },
+);
 
 test("libuv: tcp_close_accept, connections that come while others are closed, each to its own end", async () => {
   using loop = Loop.create();

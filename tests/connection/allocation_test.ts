@@ -9,8 +9,8 @@ async function bytesPerTurn(connections: number): Promise<number> {
       import { socketPair } from "${root}handles/pipe.ts";
       import { ConnTable } from "${root}loop/conn_table.ts";
       import { Core } from "${root}loop/core.ts";
-      import { EpollPoller } from "${root}loop/poller_epoll.ts";
-      const core = new Core(new EpollPoller());
+      import { defaultPoller } from "${root}loop/default_poller.ts";
+      const core = new Core(defaultPoller());
       const table = new ConnTable(core);
       const ends = Array.from({ length: ${connections} }, () => {
         const { left, right } = socketPair();
