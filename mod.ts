@@ -165,6 +165,7 @@ export {
 } from "./loop/poller_policy.ts";
 export { bindPort, type BindPortOptions, PortGroup } from "./loop/port_group.ts";
 export { SpliceError, type SpliceOptions } from "./loop/splice.ts";
+export type { LoopSignal } from "./loop/signals.ts";
 export type { StreamPair } from "./loop/streams.ts";
 export { LoopTimer } from "./loop/timers.ts";
 export { LoopWaker, type SharedWaker } from "./loop/waker.ts";

@@ -88,6 +88,19 @@ export function kqueueLibrary(): string {
 
 let library: string | undefined;
 
+/** What does on the BSDs what a call does on Linux. */
+const ELSEWHERE: Partial<Record<SymbolName, string>> = {
+  eventfd: "; elsewhere Loop.post and LoopWaker wake a loop",
+  timerfd_create: "; elsewhere use Loop.setTimer",
+  pidfd_open: "; elsewhere use Loop.exited",
+  epoll_create1: "; elsewhere use Kqueue",
+};
+
+/** The system that has a call which is not here, and what to do without it. */
+export function requirementOf(name: SymbolName): string {
+  return name in LINUX ? `Linux${ELSEWHERE[name] ?? ""}` : "macOS or FreeBSD";
+}
+
 /** Whether a call can be made on this system at all. */
 function isHere(name: SymbolName): boolean {
   if (name in LINUX) return os === "linux";
@@ -97,7 +110,7 @@ function isHere(name: SymbolName): boolean {
 /** Binds one call, by syscall(2) where this libc is too old or too small to have a wrapper. */
 function bind(name: SymbolName): CFunction {
   if (!isHere(name)) {
-    throw new UnsupportedError(`${name}(2)`, name in LINUX ? "Linux" : "macOS or FreeBSD");
+    throw new UnsupportedError(`${name}(2)`, requirementOf(name));
   }
   const signature: Signature = SYMBOLS[name];
   if (os === "linux" && name in BSD) return fromLibrary(name, signature);

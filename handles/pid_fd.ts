@@ -170,7 +170,7 @@ export class PidFD extends Descriptor implements Handle {
    */
   static adopt(number: number): PidFD {
     const fd = descriptorNumber(number, "PidFD.adopt: the number") | 0;
-    if (os !== "linux") throw new UnsupportedError("PidFD", "Linux; elsewhere use a Kqueue");
+    if (os !== "linux") throw new UnsupportedError("PidFD", "Linux; elsewhere use Loop.exited");
     check("fcntl", libc.fcntl(fd, posix.F_GETFD, 0), fd);
     // waitid says EBADF of everything else, and ECHILD or nothing of a pidfd.
     if (libc.waitid(linux.P_PIDFD, fd, null, LOOK) === -1 && errno() === EBADF) {

@@ -63,8 +63,14 @@ export function waitFlags(options: ProcessWaitOptions, what: string): number {
 
 /** What waitid(2) reports, and the memory that it reports into. */
 export class Report {
+  readonly #idType: number;
   readonly #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(at.size));
   readonly #view: DataView = new DataView(this.#bytes.buffer);
+
+  /** Reports on what waitid(2) knows by ids of a type: pidfds, or P_PID. */
+  constructor(idType: number = linux.P_PIDFD) {
+    this.#idType = idType;
+  }
 
   /** Waits for a change of state: null when there was none and the pidfd does not block. */
   wait(fd: number, flags: number): ProcessState | null {
@@ -90,7 +96,7 @@ export class Report {
   #fill(fd: number, flags: number): number {
     for (;;) {
       this.#view.setInt32(at.si_pid, 0, true);
-      if (libc.waitid(linux.P_PIDFD, fd, this.#bytes, flags) === 0) {
+      if (libc.waitid(this.#idType, fd, this.#bytes, flags) === 0) {
         return this.#view.getInt32(at.si_pid, true) === 0 ? EAGAIN : 0;
       }
       const code = errno();

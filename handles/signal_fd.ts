@@ -145,7 +145,7 @@ export class SignalFD extends Descriptor implements Handle {
     const { blocking = false, inherit = false } = checkOptions(options, "SignalFD.create: options");
     flag(blocking, "SignalFD.create: blocking");
     flag(inherit, "SignalFD.create: inherit");
-    if (os !== "linux") throw new UnsupportedError("SignalFD", "Linux");
+    if (os !== "linux") throw new UnsupportedError("SignalFD", "Linux; elsewhere use Loop.signals");
 
     const [reader, writer] = makePipe(blocking, inherit);
     const guard = SignalGuard.here();

@@ -30,6 +30,12 @@ export interface Ending {
   tell(): void;
 }
 
+/** Something that belongs to a loop and ends with it. */
+export interface Owned {
+  /** Ends it. */
+  end(): void;
+}
+
 /** What all parts of a loop share. */
 export class Core {
   readonly poller: Poller;
@@ -40,6 +46,8 @@ export class Core {
   readonly input: Input = new Input();
   /** Told when the loop watches something less, which may have been closed: see `Acceptor`. */
   readonly starving: Set<() => void> = new Set();
+  /** What ends with the loop, besides its own parts. */
+  readonly owned: Set<Owned> = new Set();
   #unfinished: Unfinished[] = [];
   #tasks: (() => void)[] = [];
   #spareUnfinished: Unfinished[] = [];
@@ -49,6 +57,7 @@ export class Core {
   /** Reports that were given since one was timed. */
   #untimed = 0;
   #closed = false;
+  #held = 0;
 
   /** Called at the beginning of each turn, before it is decided whether to wait: see `Worker`. */
   beginning: (() => void) | null = null;
@@ -83,7 +92,13 @@ export class Core {
 
   /** Whether anything is left that could ever happen. */
   get hasWork(): boolean {
-    return this.isBusy || this.registry.active > 0 || this.timers.size > 0;
+    return this.isBusy || this.registry.active > 0 || this.timers.size > 0 || this.#held > 0;
+  }
+
+  /** Counts who waits for something that the registry does not know: 1 when one begins, −1 at its end. */
+  hold(change: 1 | -1): void {
+    this.#held += change;
+    this.changed();
   }
 
   /** Runs a function in the next turn, after its reports. */
@@ -162,6 +177,7 @@ export class Core {
     this.#closed = true;
     this.registry.clear(reason);
     this.timers.clear();
+    for (const one of [...this.owned]) one.end();
     this.#tasks = [];
     this.#unfinished = [];
     this.poller.close();

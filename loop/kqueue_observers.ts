@@ -38,10 +38,12 @@ export class Observers {
     return { [Symbol.dispose]: () => this.#remove(filter, ident, notice) };
   }
 
-  /** Tells those who observe what an event is about. */
+  /** Tells those who observe what an event is about; a signal is the first one's, as of a `SignalFD`. */
   notify(events: KqueueEvents, index: number): void {
-    const notices = this.#notices.get(keyOf(events.filter(index), events.ident(index)));
-    for (const notice of [...(notices ?? [])]) notice(events.data(index));
+    const filter = events.filter(index);
+    const notices = [...this.#notices.get(keyOf(filter, events.ident(index))) ?? []];
+    const told = filter === "SIGNAL" ? notices.slice(0, 1) : notices;
+    for (const notice of told) notice(events.data(index));
   }
 
   #remove(filter: "SIGNAL" | "PROC", ident: number, notice: Notice): void {

@@ -6,14 +6,18 @@
 
 import { OWNED } from "../handles/descriptor.ts";
 import type { Duration } from "../handles/duration.ts";
+import type { ExitStatus } from "../handles/exit_status.ts";
+import type { Signals } from "../handles/sig_set.ts";
 import { abortSignal, options as checkOptions, shown } from "../handles/validate.ts";
 import type { Core } from "./core.ts";
+import { exited } from "./exited.ts";
 import { type Interest, interestBits, type Readiness } from "./interest.ts";
 import type { LoopMetrics } from "./metrics.ts";
 import type { WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
 import type { Side } from "./registry.ts";
 import { reports } from "./reports.ts";
+import { type LoopSignal, signalSource, SignalStream } from "./signals.ts";
 import type { LoopTimer } from "./timers.ts";
 import { Watch } from "./watch.ts";
 
@@ -175,6 +179,69 @@ export abstract class LoopBase {
     }
     this.#core.checkOpen();
     this.#core.post(task);
+  }
+
+  /**
+   * Every signal that comes to the process, for `for await (const { name } of loop.signals(["SIGHUP"]))`.
+   * From this call on they do not do what they would do by default; the iteration's end, or the loop's,
+   * puts that back. On Linux this is a {@link SignalFD}; elsewhere the queue of the loop observes them,
+   * and those that would end or stop the process are ignored meanwhile. Of several iterations of one
+   * loop for the same signal the first has it, and when it has ended the oldest of the others.
+   *
+   * @param signals a `SigSet`, or names and numbers
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {RangeError} when a signal does not exist or cannot be received
+   * @throws {UnsupportedError} on Linux, when a signal has a handler already
+   * @throws {LoopClosedError} when the loop is closed, before or during the iteration
+   *
+   * @example
+   * ```ts
+   * import { Loop } from "@fdloop/fdloop";
+   * import { assertEquals } from "@std/assert";
+   * import process from "node:process";
+   *
+   * using loop = Loop.create({ attached: true });
+   * const signals = loop.signals(["SIGUSR1"]);
+   * process.kill(process.pid, "SIGUSR1");
+   * for await (const { name, times } of signals) {
+   *   assertEquals([name, times], ["SIGUSR1", 1]);
+   *   break;
+   * }
+   * ```
+   */
+  signals(signals: Signals, options: WaitOptions = {}): AsyncIterableIterator<LoopSignal> {
+    const { signal } = checkOptions(options, "Loop.signals: options");
+    abortSignal(signal, "Loop.signals: signal");
+    this.#core.checkOpen();
+    return new SignalStream(this.#core, signalSource(this.#core, signals), signal);
+  }
+
+  /**
+   * Waits until a process has ended: how it did. On Linux through a {@link PidFD}, elsewhere through the
+   * queue of the loop. Only of a child is it certain that the pid is still its own.
+   *
+   * @param pid the process, from 1
+   * @throws {TypeError} when an argument is not what it should be
+   * @throws {RangeError} when no process can have the pid
+   * @throws {SyscallError} ESRCH, when there is no such process, or it was waited for already
+   * @throws {LoopClosedError} when the loop is closed, before or while it waits
+   *
+   * @example
+   * ```ts
+   * import { Loop } from "@fdloop/fdloop";
+   * import { assertEquals } from "@std/assert";
+   * import { spawn } from "node:child_process";
+   *
+   * using loop = Loop.create({ attached: true });
+   * const { code } = await loop.exited(spawn("sh", ["-c", "exit 3"]).pid!);
+   * assertEquals(code, 3);
+   * ```
+   */
+  async exited(pid: number, options: WaitOptions = {}): Promise<ExitStatus> {
+    const { signal } = checkOptions(options, "Loop.exited: options");
+    abortSignal(signal, "Loop.exited: signal");
+    this.#core.checkOpen();
+    return await exited(this.#core, this, pid, signal);
   }
 
   async #wait(target: Target, side: Side, options: WaitOptions, what: string): Promise<void> {

@@ -36,8 +36,10 @@ export class FakeKqueue implements KqueueSystem {
   readonly calls: KqueueSystem["calls"];
   /** The calls of kevent(2) so far. */
   readonly made: Kevent[] = [];
-  /** What the next calls answer; then, changes are accepted and a wait finds one event. */
+  /** What the next calls answer. Then changes are accepted, and a wait without an end has an event. */
   readonly answers: Answer[] = [];
+  /** Whether every wait finds an event, at once. */
+  ready = false;
   #errno = 0;
 
   constructor(name: KqueueName) {
@@ -98,7 +100,7 @@ export class FakeKqueue implements KqueueSystem {
 
   #accept(words: Int32Array, nchanges: number, time: Int32Array | null): number {
     if (nchanges > 0) return this.receipts(words, Array<number>(nchanges).fill(0));
-    if (time !== null || words.length === 0) return 0;
+    if (words.length === 0 || (time !== null && !this.ready)) return 0;
     words.fill(0, 0, this.layout.size / 4);
     words[FILTER_FLAGS] = this.constants.EVFILT_USER & 0xffff;
     return 1;

@@ -18,7 +18,17 @@ import type { Arguments, Subject } from "./subjects.ts";
 const isReal = kqueueHere() !== null;
 const fake = isReal ? null : new FakeKqueue("darwin");
 
-const make = (): Kqueue => fake === null ? Kqueue.create() : fake.queue();
+if (fake !== null) fake.ready = true;
+
+/** With something to report, so that no wait waits. */
+function make(): Kqueue {
+  if (fake !== null) return fake.queue();
+  const queue = Kqueue.create();
+  queue.control([{ filter: "USER", ident: 9, flags: EV.ADD }]);
+  queue.control([{ filter: "USER", ident: 9, flags: 0, fflags: NOTE.TRIGGER }]);
+  return queue;
+}
+
 const room = (): KqueueEvents => fake === null ? new KqueueEvents(4) : fake.events(4);
 
 const change = { filter: "USER", ident: 1, flags: EV.ADD, fflags: NOTE.FFNOP, data: 0, udata: 0 };

@@ -233,6 +233,10 @@ const connected: Arguments = (scope, loop) => {
 
 /** What every loop has. */
 const WAITS: Subject["valid"] = {
+  // No signal comes, and this process does not end: the waits are given up. Those with a bad signal
+  // last until closing.
+  signals: () => [["SIGUSR2"], { signal: AbortSignal.abort(new Trap("waited")) }],
+  exited: () => [process.pid, { signal: AbortSignal.abort(new Trap("waited")) }],
   watch: (scope) => [ready(scope), { readable: true, mode: "level" }, () => {}],
   readable: (scope) => [ready(scope), { signal: new AbortController().signal }],
   writable: (scope) => [ready(scope), { signal: new AbortController().signal }],
@@ -242,6 +246,9 @@ const WAITS: Subject["valid"] = {
 };
 
 function runLoop(loop: object): void {
+  const { closed } = loop as Loop;
+  // What lasts until closing must not keep it running.
+  if (!closed) (loop as Loop).setTimer(20, () => (loop as Loop).stop());
   void (loop as Loop).run().catch(() => {}); // it may run already
 }
 

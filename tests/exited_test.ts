@@ -1,0 +1,102 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { assertEquals, assertRejects } from "@std/assert";
+import { SyscallError } from "../ffi/syscall_error.ts";
+import { Core } from "../loop/core.ts";
+import { DedicatedDriver } from "../loop/dedicated.ts";
+import { exitedByQueue } from "../loop/exited.ts";
+import { Loop } from "../loop/loop.ts";
+import { LoopClosedError } from "../loop/loop_closed_error.ts";
+import { KqueuePoller } from "../loop/poller_kqueue.ts";
+import { withKqueue } from "./kqueue_fixture.ts";
+import { test } from "./support.ts";
+
+const onQueue = withKqueue("Loop.exited by a kqueue");
+
+/** A child that does what a line of shell says. */
+const child = (line: string): number => spawn("sh", ["-c", line], { stdio: "ignore" }).pid!;
+
+test("C35 exited: how a child ended, on an attached and on a dedicated loop", async () => {
+  using attached = Loop.create({ attached: true });
+  assertEquals(await attached.exited(child("exit 3")), {
+    code: 3,
+    signal: null,
+    coreDumped: false,
+  });
+  using loop = Loop.create();
+  const killed = loop.exited(child("kill -TERM $$"));
+  await loop.run(); // goes on until the child has ended
+  assertEquals((await killed).signal, "SIGTERM");
+});
+
+test("C35 exited: what is no process, and what ends the wait", async () => {
+  using loop = Loop.create({ attached: true });
+  await assertRejects(() => loop.exited(0), RangeError, "pid");
+  await assertRejects(() => loop.exited("1" as never), TypeError, "pid");
+  await assertRejects(() => loop.exited(2 ** 22 + 1), SyscallError, "ESRCH");
+  await assertRejects(() => loop.exited(process.pid, 3 as never), TypeError, "options");
+  await assertRejects(() => loop.exited(process.pid, { signal: 3 as never }), TypeError, "signal");
+
+  const sleeper = spawn("sleep", ["60"]);
+  const stop = new AbortController();
+  const waiting = loop.exited(sleeper.pid!, { signal: stop.signal });
+  const aborted = assertRejects(() => waiting, Error, "enough");
+  stop.abort(new Error("enough"));
+  await aborted;
+  const closed = assertRejects(() => loop.exited(sleeper.pid!), LoopClosedError);
+  loop.close();
+  await closed;
+  await assertRejects(() => loop.exited(sleeper.pid!), LoopClosedError);
+  sleeper.kill("SIGKILL");
+  await once(sleeper, "exit");
+});
+
+/** A loop's core on a kqueue, and what takes its turns. */
+function dedicated(): { core: Core; run: () => Promise<void> } & Disposable {
+  const core = new Core(new KqueuePoller());
+  const driver = new DedicatedDriver(core);
+  return {
+    core,
+    run: () => driver.run(undefined),
+    [Symbol.dispose]: () => core.close(new LoopClosedError()),
+  };
+}
+
+onQueue("K14 PROC: NOTE_EXIT with the status of wait(2)", async () => {
+  using loop = dedicated();
+  const statuses = ["exit 3", "kill -KILL $$"].map((line) =>
+    exitedByQueue(loop.core, child(line), undefined)
+  );
+  await loop.run();
+  assertEquals(await Promise.all(statuses), [
+    { code: 3, signal: null, coreDumped: false },
+    { code: null, signal: "SIGKILL", coreDumped: false },
+  ]);
+});
+
+onQueue(
+  "K14 PROC: two waits for one process, an abort, the loop's end, and no process",
+  async () => {
+    using loop = dedicated();
+    const { core } = loop;
+    const pid = child("sleep 0.05; exit 4");
+    const both = [0, 1].map(() => exitedByQueue(core, pid, undefined));
+    await loop.run();
+    assertEquals((await Promise.all(both)).map(({ code }) => code), [4, 4]);
+    await assertRejects(() => exitedByQueue(core, 2 ** 22 + 1, undefined), SyscallError, "ESRCH");
+
+    const sleeper = spawn("sleep", ["60"]);
+    const stop = new AbortController();
+    const waiting = exitedByQueue(core, sleeper.pid!, stop.signal);
+    stop.abort(new Error("enough"));
+    await assertRejects(() => waiting, Error, "enough");
+    assertEquals(core.hasWork, false);
+    const last = exitedByQueue(core, sleeper.pid!, undefined);
+    assertEquals(core.hasWork, true);
+    core.close(new LoopClosedError());
+    await assertRejects(() => last, LoopClosedError);
+    sleeper.kill("SIGKILL");
+    await once(sleeper, "exit");
+  },
+);
