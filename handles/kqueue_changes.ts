@@ -134,6 +134,8 @@ export class ChangeList {
   readonly #stride: number;
   #words: Int32Array<ArrayBuffer>;
   #count = 0;
+  /** Whether libkqueue must be given each change by itself: see {@link isBareEnable}. */
+  #singly = false;
 
   /** Starts empty. */
   constructor(system: KqueueSystem) {
@@ -155,6 +157,7 @@ export class ChangeList {
   /** Forgets all. */
   clear(): void {
     this.#count = 0;
+    this.#singly = false;
   }
 
   /** Adds a change, without udata. Its flags go with EV_RECEIPT, see the head of this file. */
@@ -166,6 +169,7 @@ export class ChangeList {
     words[at + IDENT + 1] = ident / 0x1_0000_0000;
     words[at + FILTER_FLAGS] = (filterNumber(this.#system, filter) & 0xffff) |
       (flags | EV.RECEIPT) << 16;
+    if (this.#system.name === "libkqueue" && isBareEnable(flags)) this.#singly = true;
     words[at + FFLAGS] = fflags;
     words[at + DATA] = data;
     words[at + DATA + 1] = Math.floor(data / 0x1_0000_0000);
@@ -192,12 +196,28 @@ export class ChangeList {
    * {@link errnoOf} has the answer of each, or the errno of a call that failed as a whole.
    */
   apply(queue: number): number {
+    if (this.#singly) return this.#applySingly(queue);
     const { calls, errno } = this.#system;
     for (let from = 0; from < this.#count; from += CHANGES_A_CALL) {
       const count = Math.min(CHANGES_A_CALL, this.#count - from);
       // The same memory for both is allowed: an answer comes after its change was read.
       const part = this.#words.subarray(from * this.#stride, (from + count) * this.#stride);
       if (calls.kevent(queue, part, count, part, count, NOW) === -1) return errno();
+    }
+    return 0;
+  }
+
+  /** Makes each change by a call of its own, a bare ENABLE without its answer. */
+  #applySingly(queue: number): number {
+    const { calls, errno } = this.#system;
+    for (let index = 0; index < this.#count; index++) {
+      const part = this.words(index);
+      const bare = isBareEnable(part[FILTER_FLAGS]! >>> 16);
+      if (bare) part[FILTER_FLAGS]! &= ~(EV.RECEIPT << 16);
+      const answers = bare ? null : part;
+      const failed = calls.kevent(queue, part, 1, answers, bare ? 0 : 1, NOW) === -1;
+      if (failed && !bare) return errno();
+      if (bare) part.fill(failed ? errno() : 0, DATA, DATA + 1);
     }
     return 0;
   }
@@ -217,4 +237,12 @@ export class ChangeList {
     this.#count++;
     return at;
   }
+}
+
+/**
+ * Whether a change only enables. With EV_RECEIPT libkqueue takes it for a change of everything else,
+ * too: it stops a timer whose time is not given again, and refuses it for READ and WRITE.
+ */
+function isBareEnable(flags: number): boolean {
+  return (flags & EV.ENABLE) !== 0 && (flags & EV.ADD) === 0;
 }
