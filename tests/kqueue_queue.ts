@@ -41,7 +41,12 @@ export class TestQueue implements Disposable {
   }
 
   /** Adds or changes one event, which must succeed. */
-  add(filter: KqueueFilter, ident: KqueueChange["ident"], flags: number = 0, extra?: Extra): void {
+  add(
+    filter: KqueueFilter,
+    ident: KqueueChange["ident"],
+    flags: number = 0,
+    extra: Extra = {},
+  ): void {
     assertEquals(this.change(filter, ident, EV.ADD | flags, extra), "", `adding ${filter}`);
   }
 

@@ -1,14 +1,13 @@
 // X04, C35: signals as an iteration of a loop, on either kernel.
 
-import { spawnSync } from "node:child_process";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { signalNumber } from "../../ffi/signals.ts";
 import { Loop } from "../../loop/loop.ts";
 import { LoopClosedError } from "../../loop/loop_closed_error.ts";
 import { withKqueue } from "../kqueue_fixture.ts";
-import { runtime, test } from "../support.ts";
+import { emulated } from "../kqueue_queue.ts";
+import { spawnScript, test } from "../support.ts";
 
 const USR1 = signalNumber("SIGUSR1");
 const USR2 = signalNumber("SIGUSR2");
@@ -82,18 +81,11 @@ test("C35 signals: what is wrong is refused before anything is opened", () => {
 
 withKqueue("Loop.signals by a kqueue")(
   "C35 SIGNAL: each is counted, none kills, the disposition is put back",
-  () => {
-    const script = fileURLToPath(new URL("../loop_signals_child.ts", import.meta.url));
-    const run = runtime === "bun"
-      ? ["run", script]
-      : ["run", "-A", "--no-prompt", "--no-check", script];
-    const blocked = ["--block-signal=USR1", "--block-signal=USR2"];
-    const { status, stdout, stderr } = spawnSync("env", [...blocked, process.execPath, ...run], {
-      encoding: "utf8",
-      timeout: 20_000,
-    });
-    assertEquals([stderr, status], ["", 0]);
-    const { seen, dispositions, hasWork } = JSON.parse(stdout);
+  async () => {
+    const blocked = emulated ? ["USR1", "USR2"] : [];
+    const child = await spawnScript("tests/loop_signals_child.ts", { blocked });
+    assertEquals([child.stderr, child.code], ["", 0]);
+    const { seen, dispositions, hasWork } = JSON.parse(child.stdout);
     assertEquals(seen, Array(3).fill(`SIGUSR1 ${USR1} 1`));
     assertEquals([dispositions, hasWork], [[0, true, true], false]);
   },

@@ -23,6 +23,8 @@ export interface ScriptOptions {
   readonly permissions?: readonly string[];
   /** Whether the script is a file of tests, to be run by `bun test` or `deno test`. */
   readonly tests?: boolean;
+  /** Signals that every thread of it has blocked from its birth, by their names without "SIG". */
+  readonly blocked?: readonly string[];
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -186,7 +188,9 @@ export function startScript(script: URL | string, options: ScriptOptions = {}): 
   const { file, dispose } = scriptFile(script);
   // Through a shell, and by a variable: Deno 2.9 finds its own path in the arguments of a child and
   // adds -A behind it, which would grant what `permissions` withholds. The pid stays the script's.
-  const command = 'exec "$FDLOOP_RUNTIME" "$@"';
+  const blocked = (options.blocked ?? []).map((name) => `--block-signal=${name}`);
+  const through = blocked.length === 0 ? "" : `env ${blocked.join(" ")} `;
+  const command = `exec ${through}"$FDLOOP_RUNTIME" "$@"`;
   const child = spawn("sh", ["-c", command, "sh", ...runtimeArguments(file, options)], {
     cwd: fileURLToPath(root),
     env: { ...process.env, NO_COLOR: "1", FDLOOP_RUNTIME: process.execPath, ...options.env },
