@@ -30,13 +30,14 @@ import type { SharedWaker } from "./waker.ts";
 export let eachTurn: (loop: Loop, visit: (core: Core) => void) => void;
 
 /**
- * One thread's event loop: waits in `epoll_wait(2)` for every descriptor at once and calls back.
+ * One thread's event loop: waits in `epoll_wait(2)`, or on the BSDs in `kevent(2)`, for every descriptor
+ * at once and calls back.
  *
  * `await loop.run()` makes this thread the loop's own: it sleeps in the kernel, and between two
  * turns it lets the runtime run once, so that promises settle and timers that are due fire. Nothing
  * of the runtime *wakes* it, though: while nothing that the loop watches happens, a `setTimeout`, a
  * `fetch` or, on Deno, a worker's message waits for later turns: attach the loop where the runtime's
- * own work matters. Platforms: Linux. See epoll(7).
+ * own work matters. Platforms: Linux, macOS, FreeBSD. See epoll(7), kqueue(2).
  *
  * Callbacks run one after the other on this thread. A report is given to the watch that it was made
  * for or to nobody: a callback may cancel any watch and close any handle, and open new ones that get
@@ -87,10 +88,10 @@ export class Loop extends LoopBase implements Disposable {
   }
 
   /**
-   * Makes a loop: `epoll_create1(2)` and an `eventfd(2)` to wake it by.
+   * Makes a loop: `epoll_create1(2)` and an `eventfd(2)` to wake it by; on the BSDs `kqueue(2)`.
    *
    * @throws {TypeError} when an option is not what it should be
-   * @throws {UnsupportedError} on an operating system without epoll
+   * @throws {UnsupportedError} on an operating system without epoll and kqueue
    * @throws {SyscallError} EMFILE, ENFILE, when there is no descriptor left
    */
   static create(options: LoopOptions = {}): Loop {

@@ -3,8 +3,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { assertEquals, assertRejects } from "@std/assert";
 import { SyscallError } from "../ffi/syscall_error.ts";
-import { Core } from "../loop/core.ts";
-import { DedicatedDriver } from "../loop/dedicated.ts";
+import { Core, FOREVER } from "../loop/core.ts";
 import { exitedByQueue } from "../loop/exited.ts";
 import { Loop } from "../loop/loop.ts";
 import { LoopClosedError } from "../loop/loop_closed_error.ts";
@@ -52,23 +51,29 @@ test("C35 exited: what is no process, and what ends the wait", async () => {
   await once(sleeper, "exit");
 });
 
-/** A loop's core on a kqueue, and what takes its turns. */
-function dedicated(): { core: Core; run: () => Promise<void> } & Disposable {
+/** A loop's core on a kqueue. */
+function onKqueue(): { core: Core } & Disposable {
   const core = new Core(new KqueuePoller());
-  const driver = new DedicatedDriver(core);
-  return {
-    core,
-    run: () => driver.run(undefined),
-    [Symbol.dispose]: () => core.close(new LoopClosedError()),
-  };
+  return { core, [Symbol.dispose]: () => core.close(new LoopClosedError()) };
+}
+
+/**
+ * Takes turns until nothing is left to wait for, and gives the runtime none in between: it would wait
+ * for its children, and what is left of them is all that libkqueue can ask.
+ */
+async function drain(core: Core): Promise<void> {
+  while (core.hasWork) {
+    core.turn(FOREVER);
+    for (let step = 0; step < 10; step++) await null;
+  }
 }
 
 onQueue("K14 PROC: NOTE_EXIT with the status of wait(2)", async () => {
-  using loop = dedicated();
+  using loop = onKqueue();
   const statuses = ["exit 3", "kill -KILL $$"].map((line) =>
     exitedByQueue(loop.core, child(line), undefined)
   );
-  await loop.run();
+  await drain(loop.core);
   assertEquals(await Promise.all(statuses), [
     { code: 3, signal: null, coreDumped: false },
     { code: null, signal: "SIGKILL", coreDumped: false },
@@ -78,11 +83,11 @@ onQueue("K14 PROC: NOTE_EXIT with the status of wait(2)", async () => {
 onQueue(
   "K14 PROC: two waits for one process, an abort, the loop's end, and no process",
   async () => {
-    using loop = dedicated();
+    using loop = onKqueue();
     const { core } = loop;
     const pid = child("sleep 0.05; exit 4");
     const both = [0, 1].map(() => exitedByQueue(core, pid, undefined));
-    await loop.run();
+    await drain(core);
     assertEquals((await Promise.all(both)).map(({ code }) => code), [4, 4]);
     await assertRejects(() => exitedByQueue(core, 2 ** 22 + 1, undefined), SyscallError, "ESRCH");
 

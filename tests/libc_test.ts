@@ -1,0 +1,61 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { kqueueLibrary, libc, requirementOf } from "../ffi/libc.ts";
+import { os } from "../ffi/platform.ts";
+import { UnsupportedError } from "../ffi/unsupported.ts";
+import { spawnScript, test } from "./support.ts";
+
+test("C34 what a system does not have is refused with what does the same there", () => {
+  assertEquals(requirementOf("timerfd_create"), "Linux; elsewhere use Loop.setTimer");
+  assertEquals(requirementOf("eventfd"), "Linux; elsewhere Loop.post and LoopWaker wake a loop");
+  assertEquals(requirementOf("pidfd_open"), "Linux; elsewhere use Loop.exited");
+  assertEquals(requirementOf("memfd_create"), "Linux");
+  assertEquals(requirementOf("kqueue"), "macOS or FreeBSD");
+});
+
+test.if(
+  os === "linux" && kqueueLibrary() === "",
+  "there is a kqueue here",
+  "K13 kqueue(2) without a kernel and without a library",
+  () => {
+    const error = assertThrows(() => libc.kqueue(), UnsupportedError, "macOS or FreeBSD");
+    assertEquals(error.feature, "kqueue(2)");
+  },
+);
+
+test("K13 a library that is none, or has no kqueue, is named", async () => {
+  for (const library of ["/nonexistent/libkqueue.so", "libm.so.6"]) {
+    const { stdout, stderr } = await spawnScript(
+      `
+      import { Kqueue, Loop, UnsupportedError } from "@fdloop/fdloop";
+      for (const open of [() => Kqueue.create(), () => Loop.create()]) {
+        try {
+          open();
+        } catch (error) {
+          console.log(error instanceof UnsupportedError, error.requires);
+        }
+      }
+      `,
+      { env: { FDLOOP_KQUEUE_LIB: library, FDLOOP_POLLER: "kqueue" } },
+    );
+    const line = `true a library that has it, and may be opened, at FDLOOP_KQUEUE_LIB (${library})`;
+    assertEquals([stdout.trim().split("\n"), stderr], [[line, line], ""]);
+  }
+});
+
+test("K13 FDLOOP_POLLER has two values", async () => {
+  const script = `
+    import { Loop } from "@fdloop/fdloop";
+    try {
+      Loop.create().close();
+      console.log("made");
+    } catch (error) {
+      console.log(String(error));
+    }`;
+  const said = async (FDLOOP_POLLER: string): Promise<string> =>
+    (await spawnScript(script, { env: { FDLOOP_POLLER } })).stdout.trim();
+  assertEquals(await said("epoll"), "made");
+  assertEquals(
+    await said("poll"),
+    'RangeError: FDLOOP_POLLER must be "epoll" or "kqueue", got "poll"',
+  );
+});
