@@ -12,9 +12,7 @@ import { signalNumber } from "../ffi/signals.ts";
 import { structs } from "../ffi/structs.ts";
 
 /** These do nothing by default. SIGCHLD must stay so: ignored, it would take the status of children. */
-const HARMLESS: ReadonlySet<number> = new Set(
-  ["SIGCHLD", "SIGURG", "SIGWINCH", "SIGCONT"].map((name) => signalNumber(name)),
-);
+const HARMLESS = ["SIGCHLD", "SIGURG", "SIGWINCH", "SIGCONT"];
 
 /** Who wants a signal ignored on this thread, and what its disposition was. */
 const ignored = new Map<number, { count: number; readonly before: DataView<ArrayBuffer> }>();
@@ -28,7 +26,7 @@ const at = structs.sigaction;
  * @throws {SyscallError} EINVAL, for SIGKILL, SIGSTOP and what is no signal
  */
 export function ignoreSignal(signal: number): () => void {
-  if (HARMLESS.has(signal)) return () => {};
+  if (HARMLESS.some((name) => signalNumber(name) === signal)) return () => {};
   const known = ignored.get(signal) ?? { count: 0, before: new DataView(new ArrayBuffer(at.size)) };
   if (known.count === 0) {
     check("sigaction", libc.sigaction(signal, null, known.before));
