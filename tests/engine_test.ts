@@ -202,6 +202,7 @@ test("C32 shutdown waits for connections, ends the rest at the deadline, and lea
   assertThrows(() => engine.workerLoop(0), EngineClosedError, "shut down");
   assertEquals(ask(first, "still"), "still");
   first.close();
+  await waitUntil(() => engine.metrics().total.open === 1, 5000, "the end of the first");
   // The second call brings the deadline nearer.
   assertEquals(await Promise.all([ending, engine.shutdown({ deadline: 1 })]), [1, 1]);
   assertEquals(second.read(buffer), 0);
