@@ -7,6 +7,7 @@
  * @module
  */
 
+import { cString } from "./c_string.ts";
 import { posix } from "./const_posix.ts";
 import { errnoNumber } from "./errno.ts";
 import { check, errno, libc } from "./libc.ts";
@@ -143,8 +144,4 @@ export function openKernelFile(path: string, flags: number = 0): number | null {
   const code = errno();
   if (code === ENOENT || code === ESRCH) return null;
   throw new SyscallError("open", code);
-}
-
-function cString(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(new TextEncoder().encode(`${text}\0`));
 }

@@ -9,7 +9,7 @@
  */
 
 import { linux } from "./const_linux.ts";
-import { backend, os } from "./platform.ts";
+import { arch, backend, os } from "./platform.ts";
 import {
   ALIASES,
   BSD,
@@ -23,6 +23,7 @@ import {
 } from "./symbols.ts";
 import { SyscallError } from "./syscall_error.ts";
 import { UnsupportedError } from "./unsupported.ts";
+import { padCall, padding, padSignature } from "./variadic.ts";
 
 /** Every call of the table, typed by its line. */
 export type Libc = { [Name in SymbolName]: Call<typeof SYMBOLS[Name]> };
@@ -114,8 +115,10 @@ function bind(name: SymbolName): CFunction {
   }
   const signature: Signature = SYMBOLS[name];
   if (os === "linux" && name in BSD) return fromLibrary(name, signature);
-  const bound = backend.bind(ALIASES[name] ?? name, signature);
-  if (bound !== null) return bound;
+  const symbol = ALIASES[name] ?? name;
+  const pads = padding(symbol, os, arch);
+  const bound = backend.bind(symbol, pads === 0 ? signature : padSignature(signature, pads));
+  if (bound !== null) return pads === 0 ? bound : padCall(bound, pads);
   const number = os === "linux" ? systemCallNumber(name) : undefined;
   if (number === undefined) throw new UnsupportedError(`${name}(3)`, "a libc that has it");
   return throughSyscall(number, signature);

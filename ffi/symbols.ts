@@ -143,8 +143,6 @@ export const LINUX = {
   pidfd_getfd: ["i32", "i32", "i32", "u32"],
   // int close_range(unsigned int first, unsigned int last, int flags);
   close_range: ["i32", "u32", "u32", "i32"],
-  // int ioctl(int fd, unsigned long request, void *argp);
-  ioctl: ["i32", "i32", "u32", "buf"],
   // pid_t gettid(void);
   gettid: ["i32"],
   // int __libc_current_sigrtmin(void);  34 in glibc, 35 in musl
@@ -225,8 +223,61 @@ export const SOCKET = {
   memmove: ["usize", "buf", "buf", "usize"],
 } as const;
 
+/** Calls about terminals, and what starts a program on one. */
+export const TTY = {
+  // int ioctl(int fd, unsigned long request, ... /* void *argp */);
+  ioctl: ["i32", "i32", "u32", "buf"],
+  // int ioctl(int fd, unsigned long request, ... /* int value */);
+  ioctl_value: ["i32", "i32", "u32", "i32"],
+  // int tcgetattr(int fd, struct termios *termios_p);
+  tcgetattr: ["i32", "i32", "buf"],
+  // int tcsetattr(int fd, int optional_actions, const struct termios *termios_p);
+  tcsetattr: ["i32", "i32", "i32", "buf"],
+  // void cfmakeraw(struct termios *termios_p);
+  cfmakeraw: ["void", "buf"],
+  // int ttyname_r(int fd, char *buf, size_t buflen);  returns the errno
+  ttyname_r: ["i32", "i32", "buf", "u32"],
+  // int posix_openpt(int flags);
+  posix_openpt: ["i32", "i32"],
+  // int grantpt(int fd);
+  grantpt: ["i32", "i32"],
+  // int unlockpt(int fd);
+  unlockpt: ["i32", "i32"],
+  // int ptsname_r(int fd, char *buf, size_t buflen);  returns the errno, on Darwin −1
+  ptsname_r: ["i32", "i32", "buf", "u32"],
+  // int access(const char *path, int mode);
+  access: ["i32", "buf", "i32"],
+  // int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *file_actions,
+  //                 const posix_spawnattr_t *attrp, char *const argv[], char *const envp[]);
+  //                 returns the errno, as all that begin like it
+  posix_spawn: ["i32", "buf", "buf", "buf", "buf", "usize", "usize"],
+  // int posix_spawnattr_init(posix_spawnattr_t *attr);
+  posix_spawnattr_init: ["i32", "buf"],
+  // int posix_spawnattr_destroy(posix_spawnattr_t *attr);
+  posix_spawnattr_destroy: ["i32", "buf"],
+  // int posix_spawnattr_setflags(posix_spawnattr_t *attr, short flags);
+  posix_spawnattr_setflags: ["i32", "buf", "i32"],
+  // int posix_spawnattr_setsigmask(posix_spawnattr_t *attr, const sigset_t *sigmask);
+  posix_spawnattr_setsigmask: ["i32", "buf", "buf"],
+  // int posix_spawnattr_setsigdefault(posix_spawnattr_t *attr, const sigset_t *sigdefault);
+  posix_spawnattr_setsigdefault: ["i32", "buf", "buf"],
+  // int posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions);
+  posix_spawn_file_actions_init: ["i32", "buf"],
+  // int posix_spawn_file_actions_destroy(posix_spawn_file_actions_t *actions);
+  posix_spawn_file_actions_destroy: ["i32", "buf"],
+  // int posix_spawn_file_actions_addopen(posix_spawn_file_actions_t *actions, int fd,
+  //                                      const char *path, int oflag, mode_t mode);
+  posix_spawn_file_actions_addopen: ["i32", "buf", "i32", "buf", "i32", "u32"],
+  // int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int newfd);
+  posix_spawn_file_actions_adddup2: ["i32", "buf", "i32", "i32"],
+  // int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+  posix_spawn_file_actions_addchdir_np: ["i32", "buf", "buf"],
+  // int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+  posix_spawn_file_actions_addclosefrom_np: ["i32", "buf", "i32"],
+} as const;
+
 /** Every call of the floor. */
-export const SYMBOLS = { ...POSIX, ...LINUX, ...BSD, ...SOCKET } as const;
+export const SYMBOLS = { ...POSIX, ...LINUX, ...BSD, ...SOCKET, ...TTY } as const;
 
 /** The name of a call, as the table has it. */
 export type SymbolName = keyof typeof SYMBOLS;
@@ -237,6 +288,7 @@ export const ALIASES: Partial<Record<SymbolName, string>> = {
   pwrite_far: "pwrite",
   copy_in: "memcpy",
   copy_out: "memcpy",
+  ioctl_value: "ioctl",
 };
 
 /**

@@ -21,6 +21,7 @@ import { BSD_TABLE } from "../ffi/const_bsd.ts";
 import { LINUX_TABLE } from "../ffi/const_linux.ts";
 import { POSIX_TABLE } from "../ffi/const_posix.ts";
 import { SOCKET_STRUCTS, SOCKET_TABLE } from "../ffi/const_socket.ts";
+import { TTY_STRUCTS, TTY_TABLE } from "../ffi/const_tty.ts";
 import { ERRNO_TABLE } from "../ffi/errno.ts";
 import { SIGNAL_LIMITS, SIGNAL_TABLE } from "../ffi/signals.ts";
 import { BSD_STRUCTS, LINUX_STRUCTS, POSIX_STRUCTS } from "../ffi/structs.ts";
@@ -70,7 +71,8 @@ export interface Known {
   members(struct: string): string[];
 }
 
-const LIBC_HEADERS = `errno.h fcntl.h limits.h poll.h sched.h signal.h stddef.h time.h unistd.h
+const LIBC_HEADERS = `errno.h fcntl.h limits.h poll.h sched.h signal.h spawn.h stddef.h termios.h
+  time.h unistd.h
   sys/epoll.h sys/event.h sys/eventfd.h sys/ioctl.h sys/mman.h sys/pidfd.h sys/resource.h
   sys/signalfd.h sys/socket.h sys/stat.h sys/syscall.h sys/timerfd.h sys/ucontext.h sys/uio.h
   sys/un.h sys/utsname.h sys/wait.h linux/filter.h netinet/in.h netinet/tcp.h`;
@@ -141,6 +143,10 @@ const READ_OTHERWISE = new Set([
   "msg_iovlen",
   "msg_controllen",
   "cmsg_len",
+  "c_iflag",
+  "c_oflag",
+  "c_cflag",
+  "c_lflag",
 ]);
 
 /** The size in bytes of each type, negative when it is signed. */
@@ -163,6 +169,7 @@ const TABLES: readonly [AnyTable, readonly Column[]][] = [
   [LINUX_TABLE, LINUX_COLUMNS],
   [BSD_TABLE, BSD_COLUMNS],
   [SOCKET_TABLE, COLUMNS],
+  [TTY_TABLE, COLUMNS],
   [ERRNO_TABLE, COLUMNS],
   [SIGNAL_TABLE, COLUMNS],
   [SIGNAL_LIMITS, COLUMNS],
@@ -173,6 +180,7 @@ const STRUCT_TABLES: readonly [AnyStructs, readonly Column[]][] = [
   [LINUX_STRUCTS, LINUX_COLUMNS],
   [BSD_STRUCTS, BSD_COLUMNS],
   [SOCKET_STRUCTS, LINUX_COLUMNS],
+  [TTY_STRUCTS, COLUMNS],
 ];
 
 /** Every claim that the tables make about one column. */

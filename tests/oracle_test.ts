@@ -31,6 +31,7 @@ const FAMILIES: readonly { readonly columns: RegExp; readonly names: RegExp }[] 
 /** The members of those families that the tables leave out, and why. */
 const LEFT_OUT: readonly (readonly [RegExp, string])[] = [
   [/^(ELAST|SIGSTKSZ|SIGUNUSED|SI_MAX_SIZE|CLD_NOOP|EVFILT_SYSCOUNT)$/, "not what its prefix says"],
+  [/^(ECHO[A-Z]*|EXT[AB]|EXTPROC)$/, "flags and speeds of terminals"],
   [/^(EFSBADCRC|EFSCORRUPTED)$/, "file systems' names for EBADMSG and EUCLEAN, Linux 7.2"],
   [
     /^(O_NDELAY|O_FSYNC|O_RSYNC|O_TMPFILE_MASK|EPOLL_NONBLOCK)$/,
