@@ -43,6 +43,15 @@ export {
   type NumaNode,
   spreadCPUs,
 } from "./handles/cpu_topology.ts";
+export {
+  Console,
+  type ConsolePair,
+  type OpenPtyOptions,
+  type SharedConsole,
+} from "./handles/console.ts";
+export { ConsoleBase } from "./handles/console_base.ts";
+export { ConsoleChild } from "./handles/console_child.ts";
+export type { ConsoleSpawnOptions } from "./handles/console_spawn.ts";
 export { Descriptor, type SharedDescriptor } from "./handles/descriptor.ts";
 export type { Duration, DurationLike } from "./handles/duration.ts";
 export { Epoll, type EpollOptions, type SharedEpoll } from "./handles/epoll.ts";
@@ -122,6 +131,7 @@ export type {
   TCPOptions,
 } from "./handles/socket_options.ts";
 export { TargetFDError } from "./handles/target_fd_error.ts";
+export type { ConsoleSize, ConsoleSizeOptions } from "./handles/termios.ts";
 export type { TimerClock } from "./handles/timer_clock.ts";
 export {
   type ArmAtOptions,

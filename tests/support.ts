@@ -18,7 +18,7 @@ export {
   tempDir,
 } from "./support/environment.ts";
 export type { TempDir } from "./support/environment.ts";
-export { scriptLines, spawnScript, startScript } from "./support/script.ts";
+export { runtimeArguments, scriptLines, spawnScript, startScript } from "./support/script.ts";
 export type { RunningScript, ScriptOptions, ScriptResult } from "./support/script.ts";
 export { deadline, turn, waitUntil } from "./support/time.ts";
 export { serve, worker } from "./support/worker.ts";

@@ -51,7 +51,7 @@ export interface RunningScript extends AsyncDisposable {
 }
 
 /** The arguments that run a file under this runtime, with the tests' import map. */
-function runtimeArguments(file: string, options: ScriptOptions): string[] {
+export function runtimeArguments(file: string, options: ScriptOptions): string[] {
   const { args = [], permissions = ["-A"], tests = false } = options;
   const inRoot = (name: string): string => fileURLToPath(new URL(name, root));
   return runtime === "bun"

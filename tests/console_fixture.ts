@@ -1,0 +1,124 @@
+/**
+ * What the tests of consoles share: text, and waiting for what a program shows.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { assertEquals } from "@std/assert";
+import { Console } from "../handles/console.ts";
+import type { ConsoleBase } from "../handles/console_base.ts";
+import type { ConsoleChild } from "../handles/console_child.ts";
+import type { ConsoleSpawnOptions } from "../handles/console_spawn.ts";
+import { EventFD } from "../handles/event_fd.ts";
+import { Loop } from "../loop/loop.ts";
+import { deadline } from "./support.ts";
+
+const LATE_MS = 10_000;
+
+// The thread of the shared loop, and what it has open, belong to no single test.
+{
+  using counter = EventFD.create({ initial: 1 });
+  await Loop.shared.readable(counter);
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Text as bytes. */
+export function encode(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
+
+/** What one read gives: text, "" at the end, null for would-block. */
+export function take(console: ConsoleBase, most: number = 65536): string | null {
+  const buffer = new Uint8Array(most);
+  const length = console.read(buffer);
+  return length === null ? null : decoder.decode(buffer.subarray(0, length));
+}
+
+/** Bytes of which no two neighbourhoods are alike, and that contain every value. */
+export function pattern(length: number, seed: number = 1): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(new ArrayBuffer(length));
+  let state = seed;
+  for (let index = 0; index < length; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[index] = state >>> 24;
+  }
+  return bytes;
+}
+
+/** A program on a terminal, read by the Loop of this thread. */
+export class Session implements AsyncDisposable {
+  readonly child: ConsoleChild;
+  /** All that it has shown so far. */
+  shown = "";
+  #looked = 0;
+
+  /** Starts a program. */
+  constructor(argv: readonly string[], options: ConsoleSpawnOptions = {}) {
+    this.child = Console.spawn(argv, { columns: 80, rows: 24, ...options });
+  }
+
+  /** Types. */
+  type(text: string): void {
+    assertEquals(this.child.console.write(encode(text)), encode(text).length);
+  }
+
+  /** Waits until it shows something behind what was waited for before; answers what came till there. */
+  until(wanted: string | RegExp): Promise<string> {
+    return deadline(LATE_MS, this.#until(wanted), `${wanted} after ${JSON.stringify(this.shown)}`);
+  }
+
+  /** Reads until no program has the terminal any more: all that it has shown. */
+  async end(): Promise<string> {
+    while (await this.#read());
+    return this.shown;
+  }
+
+  /** Waits for the end of the program. */
+  async status(): Promise<number | string | null> {
+    const { code, signal } = await deadline(LATE_MS, this.child.process.exited(), "its end");
+    return signal ?? code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.child[Symbol.asyncDispose]();
+  }
+
+  async #until(wanted: string | RegExp): Promise<string> {
+    for (;;) {
+      const rest = this.shown.slice(this.#looked);
+      const found = typeof wanted === "string" ? rest.indexOf(wanted) : rest.search(wanted);
+      if (found !== -1) {
+        const length = typeof wanted === "string" ? wanted.length : wanted.exec(rest)![0].length;
+        this.#looked += found + length;
+        return rest.slice(0, found + length);
+      }
+      if (!await this.#read()) throw new Error(`the program ended: ${JSON.stringify(this.shown)}`);
+    }
+  }
+
+  /** Whether there may be more. */
+  async #read(): Promise<boolean> {
+    const { console } = this.child;
+    for (;;) {
+      const text = take(console);
+      if (text === "") return false;
+      if (text !== null) {
+        this.shown += text;
+        return true;
+      }
+      await Loop.shared.readable(console);
+    }
+  }
+}
+
+/** What stty(1) says of a terminal, or does to it: the settings by somebody else's eyes. */
+export function stty(console: ConsoleBase, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync("stty", ["-F", console.path!, ...args], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`stty ${args.join(" ")}: ${stderr}`);
+  return stdout.trim();
+}
