@@ -152,6 +152,15 @@ export {
 } from "./loop/conn_errors.ts";
 export type { ConnTimeoutOptions } from "./loop/conn_timeouts.ts";
 export type { ConnHandlers, ConnOptions } from "./loop/conn_options.ts";
+export {
+  ConsolePoller,
+  type ConsolePollerOptions,
+  EpollConsole,
+  Epoller,
+  KqueueConsole,
+  Kqueuer,
+} from "./loop/console_poller.ts";
+export { ConsoleStopper, type SharedConsoleStopper } from "./loop/console_stopper.ts";
 export { Connection } from "./loop/connection.ts";
 export type { SendfileOptions } from "./loop/file_job.ts";
 export { type AdoptOptions, Engine, type ShutdownOptions } from "./loop/engine.ts";
@@ -165,6 +174,12 @@ export { LoopBase } from "./loop/loop_base.ts";
 export { LoopClosedError } from "./loop/loop_closed_error.ts";
 export type { LoopMetrics } from "./loop/metrics.ts";
 export type { LoopOptions, WaitOptions } from "./loop/options.ts";
+export {
+  type AddConsoleOptions,
+  type ConsoleHome,
+  type Hangup,
+  PolledConsole,
+} from "./loop/polled_console.ts";
 export type { Target } from "./loop/poller.ts";
 export {
   type PollerCandidate,

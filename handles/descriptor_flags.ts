@@ -19,9 +19,9 @@ export function isCloexec(descriptor: Descriptor): boolean {
   return isSet(descriptor, posix.F_GETFD, posix.FD_CLOEXEC);
 }
 
-/** Sets or clears `O_NONBLOCK` of the open file, where it is otherwise: `fcntl(F_SETFL)`. */
-export function setNonblock(descriptor: Descriptor, on: boolean): void {
-  change(descriptor, posix.F_GETFL, posix.F_SETFL, posix.O_NONBLOCK, on);
+/** Sets or clears `O_NONBLOCK` of the open file: whether it was otherwise. `fcntl(F_SETFL)`. */
+export function setNonblock(descriptor: Descriptor, on: boolean): boolean {
+  return change(descriptor, posix.F_GETFL, posix.F_SETFL, posix.O_NONBLOCK, on);
 }
 
 /** Sets or clears `FD_CLOEXEC` of the descriptor, where it is otherwise: `fcntl(F_SETFD)`. */
@@ -33,10 +33,19 @@ function isSet(descriptor: Descriptor, get: number, bit: number): boolean {
   return (control("fcntl", descriptor, (fd) => libc.fcntl(fd, get, 0)) & bit) !== 0;
 }
 
-function change(descriptor: Descriptor, get: number, set: number, bit: number, on: boolean): void {
+function change(
+  descriptor: Descriptor,
+  get: number,
+  set: number,
+  bit: number,
+  on: boolean,
+): boolean {
+  let changes = false;
   control("fcntl", descriptor, (fd) => {
     const flags = libc.fcntl(fd, get, 0);
     if (flags === -1 || ((flags & bit) !== 0) === on) return flags;
+    changes = true;
     return libc.fcntl(fd, set, flags ^ bit);
   });
+  return changes;
 }

@@ -21,6 +21,9 @@ import { type LoopSignal, signalSource, SignalStream } from "./signals.ts";
 import type { LoopTimer } from "./timers.ts";
 import { Watch } from "./watch.ts";
 
+/** The parts of a loop, for what else of this room runs on one. `mod.ts` does not export it. */
+export let coreOf: (loop: LoopBase) => Core;
+
 /**
  * The part of {@link Loop} that waits: watches, promises, timers and tasks.
  *
@@ -41,6 +44,10 @@ import { Watch } from "./watch.ts";
  */
 export abstract class LoopBase {
   readonly #core: Core;
+
+  static {
+    coreOf = (loop) => loop.#core;
+  }
 
   /** Loops are made by `Loop.create`. */
   protected constructor(key: symbol, core: Core) {

@@ -5,22 +5,22 @@
  */
 
 import { spawnSync } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
 import { assertEquals } from "@std/assert";
+import { UnsupportedError } from "../ffi/unsupported.ts";
 import { Console } from "../handles/console.ts";
 import type { ConsoleBase } from "../handles/console_base.ts";
 import type { ConsoleChild } from "../handles/console_child.ts";
 import type { ConsoleSpawnOptions } from "../handles/console_spawn.ts";
-import { EventFD } from "../handles/event_fd.ts";
+import { Epoller, Kqueuer } from "../loop/console_poller.ts";
 import { Loop } from "../loop/loop.ts";
+import type { PolledConsole } from "../loop/polled_console.ts";
 import { deadline } from "./support.ts";
 
 const LATE_MS = 10_000;
 
 // The thread of the shared loop, and what it has open, belong to no single test.
-{
-  using counter = EventFD.create({ initial: 1 });
-  await Loop.shared.readable(counter);
-}
+await new Promise<void>((resolve) => Loop.shared.setTimer(0, resolve));
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -121,4 +121,39 @@ export function stty(console: ConsoleBase, ...args: string[]): string {
   });
   if (status !== 0) throw new Error(`stty ${args.join(" ")}: ${stderr}`);
   return stdout.trim();
+}
+
+/** A poller of consoles on a loop, for the kernel that the loop waits in. */
+export function makePoller(loop: Loop = Loop.shared): Epoller | Kqueuer {
+  try {
+    return Epoller.create({ loop });
+  } catch (error) {
+    if (error instanceof UnsupportedError) return Kqueuer.create({ loop });
+    throw error;
+  }
+}
+
+/** Reads until there are so many bytes: text. */
+export async function readText(console: PolledConsole, bytes: number): Promise<string> {
+  const buffer = new Uint8Array(bytes);
+  let count = 0;
+  while (count < bytes) {
+    const more = await deadline(LATE_MS, console.read(buffer.subarray(count)), "bytes to read");
+    if (more === 0) break;
+    count += more;
+  }
+  return decoder.decode(buffer.subarray(0, count));
+}
+
+/** More than the kernel keeps of what nobody reads. */
+export const TOO_MUCH = 1_000_000;
+
+/** Opens the slave of a pty once more. */
+export function reopen(path: string): Console {
+  const number = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+  try {
+    return Console.fromFd(number);
+  } finally {
+    closeSync(number);
+  }
 }

@@ -1,0 +1,351 @@
+// The console suite: the same cases on whatever kernel the loops of this process wait in.
+
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { SyscallError } from "../ffi/syscall_error.ts";
+import { ClosedError } from "../handles/closed_error.ts";
+import { Console } from "../handles/console.ts";
+import { Loop } from "../loop/loop.ts";
+import { LoopClosedError } from "../loop/loop_closed_error.ts";
+import { PolledConsole } from "../loop/polled_console.ts";
+import {
+  encode,
+  makePoller,
+  pattern,
+  readText,
+  reopen,
+  Session,
+  take,
+  TOO_MUCH,
+} from "./console_fixture.ts";
+import { flagsOf } from "./probes.ts";
+import { deadline, test, turn } from "./support.ts";
+
+let cases = 0;
+
+/** One case of the suite. */
+function check(name: string, body: () => Promise<void>): void {
+  cases++;
+  test(name, body);
+}
+
+/** A pty whose bytes pass as they are, with its master on the shared loop. */
+function rawPty(hangup: "wait" | "eof" = "wait"): {
+  readonly polled: PolledConsole;
+  readonly slave: Console;
+  readonly master: Console;
+} & AsyncDisposable {
+  const { master, slave } = Console.openPty();
+  slave.setRaw();
+  const poller = makePoller();
+  const polled = poller.add(master, { hangup });
+  return {
+    polled,
+    slave,
+    master,
+    async [Symbol.asyncDispose]() {
+      await polled[Symbol.asyncDispose]();
+      slave.close();
+      poller.close();
+    },
+  };
+}
+
+check("K03 a read waits for bytes, a write for room", async () => {
+  await using pty = rawPty();
+  const read = readText(pty.polled, 5);
+  await turn();
+  pty.slave.write(encode("hello"));
+  assertEquals(await read, "hello");
+  let written = false;
+  const write = pty.polled.write(pattern(TOO_MUCH)).then(() => written = true);
+  await turn(5);
+  assertEquals(written, false);
+  const buffer = new Uint8Array(4096);
+  for (let total = 0; total < TOO_MUCH;) {
+    const count = pty.slave.read(buffer);
+    if (count === null) await turn();
+    else total += count;
+  }
+  assertEquals(await deadline(5000, write, "room"), true);
+});
+
+check("K03 wait: the slave closes and opens again, as often as it likes", async () => {
+  await using pty = rawPty("wait");
+  const path = pty.slave.path!;
+  pty.slave.close();
+  for (let round = 0; round < 5; round++) {
+    const read = readText(pty.polled, 7);
+    await turn(2);
+    using again = reopen(path);
+    again.setRaw();
+    again.write(encode(`round ${round}`));
+    assertEquals(await read, `round ${round}`);
+  }
+});
+
+check("K03 eof: without a slave a read is 0, and a write that waits fails", async () => {
+  await using pty = rawPty("eof");
+  const write = pty.polled.write(pattern(TOO_MUCH));
+  write.catch(() => {});
+  const read = pty.polled.read(new Uint8Array(8));
+  await turn(2);
+  pty.slave.close();
+  assertEquals(await deadline(5000, read, "the end"), 0);
+  const error = await assertRejects(() => deadline(5000, write, "its failure"), SyscallError);
+  assertEquals([error.code, error.syscall], ["EIO", "write"]);
+  assertEquals(await pty.polled.read(new Uint8Array(8)), 0);
+});
+
+check("K04 what was sent before the end is read before the end", async () => {
+  await using pty = rawPty("eof");
+  const sent = pattern(3000);
+  assertEquals(pty.slave.write(sent), 3000);
+  pty.slave.close();
+  const got = new Uint8Array(4000);
+  assertEquals(await pty.polled.read(got), 3000);
+  assertEquals(got.subarray(0, 3000), sent);
+  assertEquals(await pty.polled.read(got), 0);
+});
+
+check(
+  "K04 after shutdown: what is there, then 0, and a closed error once the console is",
+  async () => {
+    await using pty = rawPty();
+    pty.slave.write(encode("there"));
+    await pty.polled.shutdown();
+    assertEquals(await readText(pty.polled, 64), "there");
+    assertEquals([await pty.polled.read(new Uint8Array(8)), pty.polled.closed], [0, true]);
+    await assertRejects(() => pty.polled.write(encode("x")), ClosedError);
+    pty.master.close();
+    await assertRejects(() => pty.polled.read(new Uint8Array(8)), ClosedError);
+  },
+);
+
+check("K05 write writes everything, and what several are given is not mixed", async () => {
+  await using pty = rawPty();
+  const parts = [pattern(200_000, 1), pattern(1, 2), pattern(150_000, 3)];
+  const writes = Promise.all(parts.map((part) => pty.polled.write(part)));
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
+  const got = new Uint8Array(all.length + 1);
+  for (let at = 0; at < all.length;) {
+    const count = pty.slave.read(got.subarray(at));
+    if (count === null) await turn();
+    else at += count;
+  }
+  await writes;
+  assertEquals(got.subarray(0, all.length), all);
+  assertEquals(take(pty.slave), null);
+});
+
+check(
+  "K06 shutdown frees a writer that waits for room, and a reader that waits for bytes",
+  async () => {
+    await using pty = rawPty();
+    const write = pty.polled.write(pattern(TOO_MUCH));
+    const next = pty.polled.write(encode("after it"));
+    const reads = [pty.polled.read(new Uint8Array(8)), pty.polled.read(new Uint8Array(8))];
+    write.catch(() => {});
+    next.catch(() => {});
+    await turn(2);
+    await deadline(5000, pty.polled.shutdown(), "the shutdown");
+    await assertRejects(() => write, ClosedError);
+    await assertRejects(() => next, ClosedError);
+    assertEquals(await Promise.all(reads), [0, 0]);
+    assert(pty.master.valid);
+  },
+);
+
+check(
+  "K07 shutdown calls close at once and only once, and ends after the calls inside",
+  async () => {
+    await using pty = rawPty();
+    const order: string[] = [];
+    const read = pty.polled.read(new Uint8Array(8)).then((count) => order.push(`read ${count}`));
+    await turn();
+    const first = pty.polled.shutdown((polled) => {
+      assertStrictEquals(polled, pty.polled);
+      order.push("close");
+    });
+    order.push("called");
+    const second = pty.polled.shutdown(() => order.push("again")).then(() => order.push("second"));
+    await first;
+    order.push("shut down");
+    await Promise.all([read, second]);
+    assertEquals(order.slice(0, 3), ["close", "called", "read 0"]);
+    assertEquals(order.includes("again"), false);
+    await assertRejects(() => pty.polled.shutdown(1 as never), TypeError);
+  },
+);
+
+check("K07 await using: shutdown, wait for the calls inside, close", async () => {
+  using poller = makePoller();
+  using pty = Console.openPty();
+  let read: Promise<number>;
+  {
+    await using polled = poller.add(pty.master);
+    read = polled.read(new Uint8Array(8));
+    await turn();
+  }
+  assertEquals([await read, pty.master.closed, poller.size], [0, true, 0]);
+});
+
+check("K11 a second add is refused, and changes nothing", async () => {
+  await using pty = rawPty();
+  using poller = makePoller();
+  const error = assertThrows(() => poller.add(pty.master), SyscallError);
+  assertEquals([error.code, poller.size], ["EEXIST", 0]);
+  assertEquals(flagsOf(pty.master).nonblock, true);
+  pty.slave.write(encode("still"));
+  assertEquals(await readText(pty.polled, 5), "still");
+});
+
+check(
+  "K11 O_NONBLOCK is given back: on failure, by closeConsole, shutdown, close and the loop",
+  async () => {
+    using pty = Console.openPty({ blocking: true });
+    const { master } = pty;
+    const isBlocking = (): boolean => !flagsOf(master).nonblock;
+    using loop = Loop.create();
+    {
+      using poller = makePoller(loop);
+      const watch = loop.watch(master, { readable: true }, () => {});
+      assertEquals(assertThrows(() => poller.add(master), SyscallError).code, "EEXIST");
+      assert(isBlocking());
+      watch.cancel();
+      const polled = poller.add(master);
+      assert(!isBlocking());
+      poller.closeConsole(polled);
+      poller.closeConsole(polled);
+      assert(isBlocking());
+      await poller.add(master).shutdown();
+      assert(isBlocking());
+      poller.add(master);
+    }
+    assert(isBlocking());
+    makePoller(loop).add(master);
+    assert(!isBlocking());
+    loop.close();
+    assert(isBlocking());
+  },
+);
+
+check("K08 the console is closed, or the loop, while calls wait: each is told which", async () => {
+  using loop = Loop.create({ attached: true });
+  using poller = makePoller(loop);
+  using first = Console.openPty();
+  using second = Console.openPty();
+  const closed = poller.add(first.master);
+  const read = closed.read(new Uint8Array(8));
+  read.catch(() => {});
+  const lost = poller.add(second.master).read(new Uint8Array(8));
+  lost.catch(() => {});
+  await turn();
+  first.master.close();
+  await assertRejects(() => deadline(5000, read, "the news"), ClosedError);
+  assertEquals([closed.closed, poller.size], [true, 1]);
+  await assertRejects(() => closed.read(new Uint8Array(8)), ClosedError);
+  loop.close();
+  await assertRejects(() => deadline(5000, lost, "the news"), LoopClosedError);
+  assertThrows(() => poller.add(second.slave), LoopClosedError);
+});
+
+check("K03 a terminal: ^D is one end, a master that is gone the last", async () => {
+  using poller = makePoller();
+  using pty = Console.openPty();
+  const polled = poller.add(pty.slave);
+  const read = polled.read(new Uint8Array(8));
+  await turn();
+  pty.master.write(encode("\x04"));
+  assertEquals(await deadline(5000, read, "the end"), 0);
+  pty.master.write(encode("on\n"));
+  assertEquals(await readText(polled, 3), "on\n");
+  const last = polled.read(new Uint8Array(8));
+  await turn();
+  pty.master.close();
+  assertEquals(await deadline(5000, last, "the end"), 0);
+  const error = await assertRejects(() => polled.write(encode("x")), SyscallError);
+  assertEquals(error.code, "EIO");
+});
+
+check("X03 a signal ends a read and a write that wait, and nothing else", async () => {
+  await using pty = rawPty();
+  const stop = new AbortController();
+  const { signal } = stop;
+  const calls = [
+    pty.polled.read(new Uint8Array(8), { signal }),
+    pty.polled.write(pattern(TOO_MUCH), { signal }),
+  ];
+  for (const call of calls) call.catch(() => {});
+  const other = pty.polled.read(new Uint8Array(8));
+  await turn();
+  stop.abort(new RangeError("enough"));
+  for (const call of calls) await assertRejects(() => call, RangeError, "enough");
+  await assertRejects(() => pty.polled.read(new Uint8Array(8), { signal }), RangeError);
+  pty.slave.write(encode("x"));
+  assertEquals(await deadline(5000, other, "the other read"), 1);
+});
+
+check("X03 arguments are checked before anything waits", async () => {
+  await using pty = rawPty();
+  const { polled } = pty;
+  await assertRejects(() => polled.read("x" as never), TypeError, "read: the buffer");
+  await assertRejects(() => polled.read(new Uint8Array(1), { signal: 1 } as never), TypeError);
+  await assertRejects(() => polled.read(new Uint8Array(1), 1 as never), TypeError);
+  await assertRejects(() => polled.write("x" as never), TypeError, "write: the data");
+  await assertRejects(() => polled.write(new Uint8Array(1), null as never), TypeError);
+  assertEquals(await polled.read(new Uint8Array(0)), 0);
+  await polled.write(new Uint8Array(0));
+  assertThrows(() => Reflect.construct(PolledConsole, [Symbol("owned")]), TypeError);
+});
+
+check("C33 a program that never stops to write leaves the loop its turns", async () => {
+  using poller = makePoller();
+  await using session = new Session(["yes"]);
+  const polled = poller.add(session.child.console);
+  let fired = false;
+  const timer = Loop.shared.setTimer(1, () => fired = true);
+  const buffer = new Uint8Array(4096);
+  let total = 0;
+  while (!fired && total < 1 << 30) total += await polled.read(buffer);
+  assert(fired);
+  timer.cancel();
+  await polled.shutdown();
+});
+
+check("K05 streams: both directions, an end, BYOB readers", async () => {
+  await using pty = rawPty("eof");
+  const { readable, writable } = pty.polled;
+  assertStrictEquals(pty.polled.readable, readable);
+  assertStrictEquals(pty.polled.writable, writable);
+  const writer = writable.getWriter();
+  await writer.write(encode("to the slave"));
+  assertEquals(take(pty.slave), "to the slave");
+  await writer.close();
+  const reader = readable.getReader({ mode: "byob" });
+  const pending = reader.read(new Uint8Array(3));
+  await turn();
+  pty.slave.write(encode("abcdefg"));
+  assertEquals(new TextDecoder().decode((await pending).value), "abc");
+  reader.releaseLock();
+  pty.slave.write(encode("hi"));
+  pty.slave.close();
+  let rest = "";
+  for await (const chunk of readable) rest += new TextDecoder().decode(chunk);
+  assertEquals(rest, "defghi");
+});
+
+check("K05 streams: cancelling stops to read, and leaves what comes to others", async () => {
+  await using pty = rawPty();
+  const reader = pty.polled.readable.getReader();
+  const pending = reader.read();
+  await turn();
+  await reader.cancel();
+  assertEquals((await deadline(5000, pending, "its end")).done, true);
+  await turn();
+  pty.slave.write(encode("left"));
+  assertEquals(await readText(pty.polled, 4), "left");
+});
+
+using _about = makePoller();
+console.log(`console suite: ${cases} cases on an ${_about[Symbol.toStringTag]}`);
