@@ -37,7 +37,16 @@ export function blockedBy(thread: number): bigint | null {
  * since has another time. 0 when the thread has ended.
  */
 export function startOf(thread: number): number {
-  const stat = kernelText(`${TASKS}/${thread}/stat`) ?? "";
+  return startIn(`${TASKS}/${thread}/stat`);
+}
+
+/** The same for a process: a pid that was given to another since has another time. */
+export function startOfProcess(pid: number): number {
+  return startIn(`/proc/${pid}/stat`);
+}
+
+function startIn(file: string): number {
+  const stat = kernelText(file) ?? "";
   // The name, field 2, is in parentheses and may contain anything. starttime is field 22.
   const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[22 - 3] ?? "0";
   return Number(BigInt(ticks) & 0x7fff_ffffn);

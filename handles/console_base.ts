@@ -228,6 +228,7 @@ export abstract class ConsoleBase extends Descriptor implements ReadWriter {
     setNonblock(this, flag(on, "Console.setNonblock: on"));
   }
 
+  /** Puts the settings back, while there is still a number to do it by. */
   protected override closing(number: number): void {
     this.#state.closing(number);
   }

@@ -7,18 +7,16 @@
  */
 
 import { posix } from "../ffi/const_posix.ts";
-import { errnoNumber } from "../ffi/errno.ts";
 import { libc } from "../ffi/libc.ts";
+import { startOfProcess } from "../ffi/proc.ts";
 import { signalNumber } from "../ffi/signals.ts";
-import { SyscallError } from "../ffi/syscall_error.ts";
+import { structs } from "../ffi/structs.ts";
 import type { Console } from "./console.ts";
 import { OWNED } from "./descriptor.ts";
 import { PidFD } from "./pid_fd.ts";
 import { withRemedy } from "./remedy.ts";
 import { TimerFD } from "./timer_fd.ts";
 import { type AwaitOptions, untilTaken } from "./waiting.ts";
-
-const ECHILD = errnoNumber("ECHILD");
 
 /** How long a program has to end after its terminal was taken from it, before it is killed. */
 const GRACE_MS = 2000;
@@ -27,10 +25,13 @@ const REAPED = "Something in this process has reaped it already: SIGCHLD is igno
   "library waits for every child";
 
 /**
- * Processes that had not ended when their handles were closed: each is reaped when another program is
- * started or closed. By its pidfd, so that nothing else can be reaped by mistake.
+ * Processes that had not ended when their handles were closed, and when they were started: each is
+ * reaped when another program is started or closed.
  */
-const unreaped = new Set<PidFD>();
+const unreaped = new Map<number, number>();
+
+const info = new DataView(new ArrayBuffer(structs.siginfo_t.size));
+const infoBytes = new Uint8Array(info.buffer);
 
 /**
  * A program that {@linkcode Console.spawn} has started, with the terminal that it runs on.
@@ -41,7 +42,7 @@ const unreaped = new Set<PidFD>();
  * nevertheless is reaped later, when this program starts or closes another. `await using` waits for the
  * end, and kills what has not ended two seconds after the SIGHUP.
  *
- * Leave `process` open and unreaped: who closes it, or reaps through it, takes over this duty.
+ * Who reaps through `process` takes over this duty.
  *
  * @example
  * ```ts
@@ -59,6 +60,8 @@ export class ConsoleChild implements Disposable, AsyncDisposable {
   readonly console: Console;
   /** The process. */
   readonly process: PidFD;
+  readonly #start: number;
+  #closed = false;
 
   /**
    * Takes over a process that was just started, and nobody else can reap. When that fails, it is killed.
@@ -72,6 +75,7 @@ export class ConsoleChild implements Disposable, AsyncDisposable {
     reapAll();
     this.console = console;
     try {
+      this.#start = startOfProcess(pid);
       this.process = PidFD.open(pid);
     } catch (error) {
       endUnheld(pid);
@@ -86,8 +90,11 @@ export class ConsoleChild implements Disposable, AsyncDisposable {
 
   /** Closes the terminal and the handle of the process. Closing again does nothing. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.console.close();
-    if (!this.process.closed) unreaped.add(this.process);
+    this.process.close();
+    unreaped.set(this.pid, this.#start);
     reapAll();
   }
 
@@ -98,6 +105,7 @@ export class ConsoleChild implements Disposable, AsyncDisposable {
 
   /** Closes the terminal, waits until the program has ended, kills it when that takes long. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
     this.console.close();
     try {
       if (!this.process.closed) await endOf(this.process);
@@ -132,21 +140,17 @@ async function endOf(process: PidFD): Promise<void> {
   }
 }
 
-/** Reaps every process that has ended, and gives its handle back. */
+/** Reaps every process that has ended. */
 function reapAll(): void {
-  for (const process of unreaped) {
-    if (!process.closed && !isReaped(process)) continue;
-    unreaped.delete(process);
-    process.close();
+  for (const [pid, start] of unreaped) {
+    // Another time, and somebody else has reaped it: the pid may be anybody's.
+    if (startOfProcess(pid) !== start || isReaped(pid)) unreaped.delete(pid);
   }
 }
 
-/** Whether a process needs no reaping any more. */
-function isReaped(process: PidFD): boolean {
-  try {
-    return process.wait({ reap: true }) !== null;
-  } catch (error) {
-    if (error instanceof SyscallError && error.errno === ECHILD) return true; // somebody has done it
-    throw error;
-  }
+/** Whether a process has ended, and is reaped by this very call. */
+function isReaped(pid: number): boolean {
+  info.setInt32(structs.siginfo_t.si_pid, 0, true);
+  const result = libc.waitid(posix.P_PID, pid, infoBytes, posix.WEXITED | posix.WNOHANG);
+  return result === -1 || info.getInt32(structs.siginfo_t.si_pid, true) === pid;
 }

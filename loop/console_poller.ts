@@ -24,6 +24,15 @@ import {
 } from "./polled_console.ts";
 import { EpollPoller } from "./poller_epoll.ts";
 
+/** The class that a poller's consoles have. */
+export type PolledKind<Polled> = new (
+  key: symbol,
+  core: Core,
+  home: ConsoleHome,
+  console: Console,
+  hangup: Hangup,
+) => Polled;
+
 /** How a poller of consoles is made. */
 export interface ConsolePollerOptions {
   /** The loop that waits for the consoles. Default: `Loop.shared`, which lives beside the runtime's own. */
@@ -57,6 +66,7 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
   implements ConsoleHome, Disposable {
   /** The loop that waits. */
   readonly loop: Loop;
+  readonly #kind: PolledKind<Polled>;
   readonly #consoles: Set<Polled> = new Set();
   /** What another thread writes to: made when it is first needed. */
   #bell: PipeEnds | null = null;
@@ -64,12 +74,13 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
   #closed = false;
 
   /** Pollers are made by `Epoller.create` and `Kqueuer.create`. */
-  protected constructor(key: symbol, loop: Loop) {
+  protected constructor(key: symbol, loop: Loop, kind: PolledKind<Polled>) {
     if (key !== OWNED) {
       const { name } = new.target;
       throw new TypeError(`new ${name}() is not possible: call ${name}.create()`);
     }
     this.loop = loop;
+    this.#kind = kind;
   }
 
   /** How many consoles it has. */
@@ -101,7 +112,7 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
     this.#checkOpen();
     const core = coreOf(this.loop);
     core.checkOpen();
-    const polled = this.polled(core, console, hangup);
+    const polled = new this.#kind(OWNED, core, this, console, hangup);
     this.#consoles.add(polled);
     return polled;
   }
@@ -182,9 +193,6 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
   /** The kind of poller, for messages. */
   abstract readonly [Symbol.toStringTag]: string;
 
-  /** Watches a console under the name that it has here. */
-  protected abstract polled(core: Core, console: Console, hangup: Hangup): Polled;
-
   #openBell(): PipeEnds {
     return this.#bell ??= pipe();
   }
@@ -241,7 +249,7 @@ export class Epoller extends ConsolePoller<EpollConsole> {
    */
   static create(options: ConsolePollerOptions = {}): Epoller {
     const loop = loopOf(options, "Epoller.create");
-    if (waitsByEpoll(loop)) return new Epoller(OWNED, loop);
+    if (waitsByEpoll(loop)) return new Epoller(OWNED, loop, EpollConsole);
     throw new UnsupportedError(
       "an Epoller",
       "a Loop that waits by epoll; for this one make a Kqueuer",
@@ -251,10 +259,6 @@ export class Epoller extends ConsolePoller<EpollConsole> {
   /** The name of the class. */
   get [Symbol.toStringTag](): string {
     return "Epoller";
-  }
-
-  protected override polled(core: Core, console: Console, hangup: Hangup): EpollConsole {
-    return new EpollConsole(OWNED, core, this, console, hangup);
   }
 }
 
@@ -308,7 +312,7 @@ export class Kqueuer extends ConsolePoller<KqueueConsole> {
    */
   static create(options: ConsolePollerOptions = {}): Kqueuer {
     const loop = loopOf(options, "Kqueuer.create");
-    if (!waitsByEpoll(loop)) return new Kqueuer(OWNED, loop);
+    if (!waitsByEpoll(loop)) return new Kqueuer(OWNED, loop, KqueueConsole);
     throw new UnsupportedError(
       "a Kqueuer",
       "a Loop that waits by kqueue; for this one make an Epoller",
@@ -318,10 +322,6 @@ export class Kqueuer extends ConsolePoller<KqueueConsole> {
   /** The name of the class. */
   get [Symbol.toStringTag](): string {
     return "Kqueuer";
-  }
-
-  protected override polled(core: Core, console: Console, hangup: Hangup): KqueueConsole {
-    return new KqueueConsole(OWNED, core, this, console, hangup);
   }
 }
 

@@ -46,6 +46,7 @@ import { ENGINE_SUBJECTS } from "./engine_subjects.ts";
 import { POLICY_SUBJECTS } from "./policy_subjects.ts";
 import { ACCEPT_SUBJECTS, accepting } from "./accept_subjects.ts";
 import { KQUEUE_SUBJECTS } from "./kqueue_subjects.ts";
+import { CONSOLE_SUBJECTS } from "./console_subjects.ts";
 import type { Scope } from "./scope.ts";
 import { Trap } from "./values.ts";
 
@@ -188,7 +189,7 @@ function error(made: new (...args: never[]) => Error, args: readonly unknown[]):
 }
 
 /** The thread of the shared loop, which what waits without a loop starts, is not opened by a call. */
-async function stageSharedLoop(): Promise<Stage> {
+export async function stageSharedLoop(): Promise<Stage> {
   using counter = EventFD.create({ initial: 1 });
   await Loop.shared.readable(counter);
   return { strike: () => [] };
@@ -498,6 +499,8 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
     valid: { recvFds: (scope) => [scope.keep(socketPair()).left, new Uint8Array(8), 1] },
   },
   listenFds: { valid: { listenFds: () => [{ LISTEN_PID: "1", LISTEN_FDS: "1" }] } },
+
+  ...CONSOLE_SUBJECTS,
 
   Loop: {
     make: () => Loop.create(),
