@@ -274,7 +274,7 @@ export abstract class PolledConsole implements AsyncDisposable {
         await this.#turn(this.#writers, signal);
         continue;
       }
-      const count = this.console.write(bytes.subarray(done));
+      const count = this.#tryWrite(bytes.subarray(done));
       if (count !== null) {
         done += count;
         this.#spent += count;
@@ -282,6 +282,17 @@ export abstract class PolledConsole implements AsyncDisposable {
         this.#spent = 0;
         await this.#writers.wait(signal);
       }
+    }
+  }
+
+  /** Writes what is taken at once. Linux takes more from a master without a slave, others say EIO. */
+  #tryWrite(bytes: Uint8Array): number | null {
+    try {
+      return this.console.write(bytes);
+    } catch (error) {
+      const mayComeBack = this.hangup === "wait" && this.console.master;
+      if (mayComeBack && error instanceof SyscallError && error.errno === EIO) return null;
+      throw error;
     }
   }
 

@@ -72,7 +72,10 @@ export class Session implements AsyncDisposable {
 
   /** Reads until no program has the terminal any more: all that it has shown. */
   async end(): Promise<string> {
-    while (await this.#read());
+    const drain = async (): Promise<void> => {
+      while (await this.#read());
+    };
+    await deadline(LATE_MS, drain(), "the end of its terminal");
     return this.shown;
   }
 

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { posix } from "../ffi/const_posix.ts";
 import { check, libc } from "../ffi/libc.ts";
-import { blockedBy, memoryAt, startOf, threadIds } from "../ffi/proc.ts";
+import { blockedBy, memoryAt, startOf, startOfProcess, threadIds } from "../ffi/proc.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import type { ProcWorker } from "./proc_worker.ts";
 import { root, spawnScript, test, waitUntil, worker } from "./support.ts";
@@ -42,6 +42,8 @@ test("proc: when a thread was started", async () => {
   assert(startOf(id) >= startOf(libc.getpid()));
   assertEquals(startOf(id), startOf(id));
   assertEquals(startOf(NO_THREAD), 0);
+  assertEquals(startOfProcess(libc.getpid()), startOf(libc.getpid()));
+  assertEquals(startOfProcess(NO_THREAD), 0);
 });
 
 test("proc: memory is copied, and what is none is null", () => {

@@ -32,7 +32,7 @@ function script(attached: boolean): string {
       // Not at once: what the runtime still compiles is not the loop's.
       loop.setTimer(300, () => {
         begin = cpu();
-        console.log("measuring", libc.gettid());
+        console.log("measuring");
       });
       loop.setTimer(300 + ${HUNG_UP_MS}, () => {
         console.log("used", cpu() - begin);
@@ -49,9 +49,14 @@ function script(attached: boolean): string {
     await over;`;
 }
 
-function threads(pid: number): Map<string, number> {
+/** poll(2) and ppoll(2), in one of which the thread of an attached loop waits, on x64 and on arm64. */
+const WAITER = /^(7|73|271) /;
+
+/** The CPU time of the threads that wait for a loop. */
+function waiters(pid: number): Map<string, number> {
   const times = new Map<string, number>();
   for (const thread of fs.readdirSync(`/proc/${pid}/task`)) {
+    if (!WAITER.test(fs.readFileSync(`/proc/${pid}/task/${thread}/syscall`, "utf8"))) continue;
     const stat = fs.readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     times.set(thread, (Number(fields[11]) + Number(fields[12])) * 10);
@@ -59,22 +64,23 @@ function threads(pid: number): Map<string, number> {
   return times;
 }
 
-for (const attached of [false, true]) {
+async function hangUp(attached: boolean): Promise<void> {
   const kind = attached ? "an attached" : "a dedicated";
-  test(`K03 hung up for ${HUNG_UP_MS} ms on ${kind} loop: under ${MOST_CPU_MS} ms of CPU time`, async () => {
-    await using running = startScript(script(attached), { env: { BUN_GC_TIMER_DISABLE: "1" } });
-    const [, main] = (await running.line()).split(" ");
-    const before = threads(running.pid);
-    await turn(HUNG_UP_MS - 200);
-    const after = threads(running.pid);
-    const used = Number((await running.line()).split(" ")[1]);
-    assertEquals(await running.line(), "read 5");
-    console.log(`K03 ${kind} loop: ${used.toFixed(1)} ms of CPU time in ${HUNG_UP_MS} ms hung up`);
-    assert(used < MOST_CPU_MS, `${used} ms`);
-    for (const [thread, time] of after) {
-      if (thread === main) continue;
-      const others = time - (before.get(thread) ?? 0);
-      assert(others <= MOST_CPU_MS, `thread ${thread}: ${others} ms`);
-    }
-  });
+  await using running = startScript(script(attached), { env: { BUN_GC_TIMER_DISABLE: "1" } });
+  assertEquals(await running.line(), "measuring");
+  const before = waiters(running.pid);
+  await turn(HUNG_UP_MS - 200);
+  const after = waiters(running.pid);
+  const used = Number((await running.line()).split(" ")[1]);
+  assertEquals(await running.line(), "read 5");
+  console.log(`K03 ${kind} loop: ${used.toFixed(1)} ms of CPU time in ${HUNG_UP_MS} ms hung up`);
+  assert(used < MOST_CPU_MS, `${used} ms`);
+  for (const [thread, time] of after) {
+    const waited = time - (before.get(thread) ?? time);
+    assert(waited < MOST_CPU_MS, `thread ${thread}: ${waited} ms`);
+  }
 }
+
+test(`K03 hung up for ${HUNG_UP_MS} ms: under ${MOST_CPU_MS} ms of CPU time, then output again`, async () => {
+  await Promise.all([hangUp(false), hangUp(true)]);
+});
