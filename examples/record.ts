@@ -34,9 +34,9 @@ async function record(file: string, argv: string[], size: Settings): Promise<num
   using loop = Loop.create({ attached: true });
   using poller = Epoller.create({ loop });
   const env = { ...process.env, TERM: process.env.TERM ?? "xterm-256color" };
+  const begin = performance.now();
   await using child = Console.spawn(argv, { ...size, env });
   await using screen = poller.add(child.console, { hangup: "eof" });
-  const begin = performance.now();
   const header: Header = {
     version: 2,
     width: size.columns,
