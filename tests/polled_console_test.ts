@@ -368,4 +368,4 @@ check("K05 streams: cancelling stops to read, and leaves what comes to others", 
 });
 
 using _about = makePoller();
-console.log(`console suite: ${cases} cases on an ${_about[Symbol.toStringTag]}`);
+console.log(`console suite: ${cases} cases on ${_about[Symbol.toStringTag]}`);
