@@ -1,24 +1,28 @@
 /**
- * The connections of one loop, by the numbers of their descriptors.
+ * The connections of one loop, by their targets.
  *
  * @module
  */
 
 import { Borrowed } from "../handles/borrowed.ts";
 import { Descriptor } from "../handles/descriptor.ts";
-import { ReadinessChannel } from "./channel.ts";
+import { type Channel, ReadinessChannel, type Sink } from "./channel.ts";
+import { type ByteSource, MemoryChannel } from "./channel_memory.ts";
 import { UnknownFDError } from "./conn_errors.ts";
 import type { ConnHandlers, ConnOptions } from "./conn_options.ts";
 import { Connection } from "./connection.ts";
 import type { Core } from "./core.ts";
 import type { Target } from "./poller.ts";
-import { targetNumber } from "./registry.ts";
+import { targetKey } from "./registry.ts";
+import type { TargetKey } from "./source.ts";
+
+/** What stands for the number of a source that has none. */
+const NO_NUMBER = -1;
 
 /** Who is registered. */
 export class ConnTable {
   readonly #core: Core;
-  readonly #byNumber: Map<number, Connection> = new Map();
-  readonly #forget = (conn: Connection): void => void this.#byNumber.delete(conn.fd);
+  readonly #byKey: Map<TargetKey, Connection> = new Map();
 
   /** Starts empty. */
   constructor(core: Core) {
@@ -28,25 +32,40 @@ export class ConnTable {
   /** Makes a connection of a descriptor: see `Loop.registerConn`. */
   register(target: Target, handlers: ConnHandlers, options: ConnOptions): Connection {
     const what = "Loop.registerConn";
-    const number = targetNumber(target, what);
-    const io = target instanceof Descriptor ? target : new Borrowed(number);
+    const key = targetKey(target, what);
     const conn: Connection = new Connection(
       this.#core,
-      number,
+      typeof key === "number" ? key : NO_NUMBER,
       handlers,
       options,
-      (sink, carry) => new ReadinessChannel(this.#core, target, io, sink, carry, what),
-      this.#forget,
+      (sink, carry) => this.#channel(target, key, sink, carry, what),
+      () => void this.#byKey.delete(key),
     );
-    this.#byNumber.set(number, conn);
+    this.#byKey.set(key, conn);
     return conn;
   }
 
   /** The connection of a descriptor. Throws {@link UnknownFDError} when it has none. */
   get(target: Target): Connection {
-    const number = target instanceof Descriptor ? target.raw : targetNumber(target, "Loop.conn");
-    const conn = this.#byNumber.get(number);
-    if (conn === undefined) throw new UnknownFDError(number);
+    const key = target instanceof Descriptor ? target.raw : targetKey(target, "Loop.conn");
+    const conn = this.#byKey.get(key);
+    if (conn === undefined) throw new UnknownFDError(typeof key === "number" ? key : NO_NUMBER);
     return conn;
+  }
+
+  #channel(
+    target: Target,
+    key: TargetKey,
+    sink: Sink,
+    carry: Uint8Array | null,
+    what: string,
+  ): Channel {
+    if (typeof key !== "number") {
+      {
+        return new MemoryChannel(this.#core, key as ByteSource, sink, carry, what);
+      }
+    }
+    const io = target instanceof Descriptor ? target : new Borrowed(key);
+    return new ReadinessChannel(this.#core, target, io, sink, carry, what);
   }
 }

@@ -14,6 +14,7 @@ export class DedicatedDriver {
   #running = false;
   #stopped = false;
   #endless = false;
+  #resting = false;
 
   /** Drives nothing before {@link run}. */
   constructor(core: Core) {
@@ -33,6 +34,7 @@ export class DedicatedDriver {
   /** Ends {@link run} after the turn in progress. */
   stop(): void {
     this.#stopped = true;
+    if (this.#resting) this.#core.poller.wake();
   }
 
   /** Takes turns until it is stopped or nothing is left to wait for. */
@@ -47,6 +49,7 @@ export class DedicatedDriver {
       for (;;) {
         await hostTurn();
         if (this.#stopped || this.#core.closed || !(this.#endless || this.#core.hasWork)) break;
+        if (await this.#rest()) continue;
         this.#core.turn(FOREVER);
         this.#core.throwErrors();
       }
@@ -55,5 +58,18 @@ export class DedicatedDriver {
       signal?.removeEventListener("abort", onAbort);
     }
     signal?.throwIfAborted();
+  }
+
+  /** On a poller that cannot block, waits for it without blocking: whether there was nothing to do. */
+  async #rest(): Promise<boolean> {
+    const core = this.#core;
+    const arrival = core.isBusy ? null : core.poller.arrival?.() ?? null;
+    if (arrival === null) return false;
+    core.changed = () => core.poller.wake();
+    this.#resting = true;
+    await arrival;
+    this.#resting = false;
+    core.changed = () => {};
+    return true;
   }
 }

@@ -22,6 +22,7 @@ import { LoopBase } from "./loop_base.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import type { LoopOptions, WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
+import { checkPoller } from "./poller_virtual.ts";
 import { splice, type SpliceOptions } from "./splice.ts";
 import { type StreamPair, streams } from "./streams.ts";
 import type { SharedWaker } from "./waker.ts";
@@ -90,14 +91,16 @@ export class Loop extends LoopBase implements Disposable {
   /**
    * Makes a loop: `epoll_create1(2)` and an `eventfd(2)` to wake it by; on the BSDs `kqueue(2)`.
    *
-   * @throws {TypeError} when an option is not what it should be
+   * @throws {TypeError} when an option is not what it should be; for a poller that another loop has
+   * @throws {ClosedError} when the poller is closed
    * @throws {UnsupportedError} on an operating system without epoll and kqueue
    * @throws {SyscallError} EMFILE, ENFILE, when there is no descriptor left
    */
   static create(options: LoopOptions = {}): Loop {
-    const { attached = false } = checkOptions(options, "Loop.create: options");
+    const { attached = false, poller } = checkOptions(options, "Loop.create: options");
     const isAttached = flag(attached, "Loop.create: attached");
-    const core = new Core(defaultPoller());
+    if (poller !== undefined) checkPoller(poller, isAttached);
+    const core = new Core(poller ?? defaultPoller());
     return new Loop(OWNED, core, isAttached ? new AttachedDriver(core) : null);
   }
 
@@ -254,15 +257,17 @@ export class Loop extends LoopBase implements Disposable {
    * Makes a waker for other threads: `postMessage` it, and `LoopWaker.from` makes it usable there. From
    * then on `run()` no longer ends by itself, because a wake may come: call `stop()`.
    *
+   * @throws {TypeError} on a `VirtualPoller`
    * @throws {LoopClosedError} when the loop is closed
    */
   shareWaker(): SharedWaker {
     this.#core.checkOpen();
+    const bell = this.#core.poller.shareBell();
     this.#dedicated.expectWakes();
     return {
       kind: "LoopWaker",
       words: this.#core.sleep.words.buffer as SharedArrayBuffer,
-      bell: this.#core.poller.shareBell(),
+      bell,
     };
   }
 

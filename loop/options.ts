@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { VirtualPoller } from "./poller_virtual.ts";
+
 /**
  * How a loop is made.
  *
@@ -42,6 +44,11 @@ export interface LoopOptions {
    * makes the thread the loop's own. Default: false.
    */
   attached?: boolean;
+  /**
+   * What it waits on instead of the kernel, for tests that are the same every time: it takes sources in
+   * memory, and its time is the poller's. The loop closes it. Default: the kernel's.
+   */
+  poller?: VirtualPoller;
 }
 
 /** How something waits. */

@@ -28,6 +28,7 @@
 import type { Descriptor } from "../handles/descriptor.ts";
 import type { SharedBell } from "./bell.ts";
 import type { SharedSentry } from "./sentry.ts";
+import type { Waitable } from "./waitable.ts";
 
 /** There is something to read, a connection to accept, or the end of the file. */
 export const READABLE = 1;
@@ -58,8 +59,11 @@ export const CLOSED_SLOT = 0xffff_fffd;
 /** Generations are counted modulo this, so that slot and generation are one exact number together. */
 export const GENERATIONS: number = 2 ** 21;
 
-/** What a poller watches: a handle, or the number of a descriptor that somebody else owns. */
-export type Target = Descriptor | number;
+/**
+ * What a poller watches: a handle, or the number of a descriptor that somebody else owns; on a
+ * `VirtualPoller`, which has no kernel, a source in memory.
+ */
+export type Target = Descriptor | number | Waitable;
 
 /** What a Loop needs of the kernel: see the invariants above. */
 export interface Poller extends Disposable {
@@ -85,6 +89,11 @@ export interface Poller extends Disposable {
    * are read with the three calls below until the next wait.
    */
   wait(milliseconds: number): number;
+  /**
+   * What a poller has that cannot block the thread: a promise that settles when {@link Poller.wait} may
+   * have something, null when it has something now. `wait` without a limit then only looks.
+   */
+  arrival?(): Promise<void> | null;
   /** The slot that report `index` belongs to. */
   slot(index: number): number;
   /** The generation that report `index` was registered with. */

@@ -10,6 +10,7 @@ import { Epoll, type SharedEpoll } from "../handles/epoll.ts";
 import { EPOLL, EpollEvents } from "../handles/epoll_events.ts";
 import { EventFD, type SharedEventFD } from "../handles/event_fd.ts";
 import { TimerFD } from "../handles/timer_fd.ts";
+import { inKernel } from "./kernel_target.ts";
 import {
   ALARM_SLOT,
   CLOSED_SLOT,
@@ -103,15 +104,15 @@ export class EpollPoller implements Poller {
   }
 
   add(target: Target, interest: number, slot: number, generation: number): void {
-    this.#set.add(target, MASKS[interest]!, generation * SLOTS + slot);
+    this.#set.add(inKernel(target), MASKS[interest]!, generation * SLOTS + slot);
   }
 
   modify(target: Target, interest: number, slot: number, generation: number): void {
-    this.#set.modify(target, MASKS[interest]!, generation * SLOTS + slot);
+    this.#set.modify(inKernel(target), MASKS[interest]!, generation * SLOTS + slot);
   }
 
   delete(target: Target): void {
-    this.#set.delete(target);
+    this.#set.delete(inKernel(target));
   }
 
   wait(milliseconds: number): number {

@@ -27,6 +27,7 @@ import { KqueueEvents, received } from "../handles/kqueue_events.ts";
 import { pipe, type PipeEnds } from "../handles/pipe.ts";
 import { EV, NOTE } from "../handles/kqueue_words.ts";
 import { hangBell, ring } from "./bell.ts";
+import { inKernel } from "./kernel_target.ts";
 import {
   addition,
   type Member,
@@ -133,7 +134,8 @@ export class KqueuePoller implements Poller, InterestSet {
   }
 
   add(target: Target, interest: number, slot: number, generation: number): void {
-    const fd = lend(target, "the target");
+    const known = inKernel(target);
+    const fd = lend(known, "the target");
     try {
       this.#forgetClosed(fd);
       if (this.#members.has(fd)) throw refused(EEXIST, fd, "It is in the poller already");
@@ -147,12 +149,13 @@ export class KqueuePoller implements Poller, InterestSet {
       this.#members.set(fd, member);
       this.#apply(fd, member, 0);
     } finally {
-      giveBack(target);
+      giveBack(known);
     }
   }
 
   modify(target: Target, interest: number, slot: number, generation: number): void {
-    const fd = lend(target, "the target");
+    const known = inKernel(target);
+    const fd = lend(known, "the target");
     try {
       const member = this.#find(target, fd);
       refuseBlocking(target, fd, interest);
@@ -163,16 +166,17 @@ export class KqueuePoller implements Poller, InterestSet {
       addition(this.#changes, fd, member);
       this.#apply(fd, member, removals);
     } finally {
-      giveBack(target);
+      giveBack(known);
     }
   }
 
   delete(target: Target): void {
-    const fd = lend(target, "the target");
+    const known = inKernel(target);
+    const fd = lend(known, "the target");
     try {
       this.#remove(this.#find(target, fd), fd);
     } finally {
-      giveBack(target);
+      giveBack(known);
     }
   }
 

@@ -9,6 +9,7 @@ import { SyscallError } from "../ffi/syscall_error.ts";
 import { ClosedError } from "../handles/closed_error.ts";
 import { Descriptor, type InterestSet, joinSet, leaveSet } from "../handles/descriptor.ts";
 import { descriptorNumber } from "../handles/validate.ts";
+import { EventPollError } from "./event_poll_error.ts";
 import {
   ERROR,
   HANGUP,
@@ -19,7 +20,8 @@ import {
   type Target,
   WRITABLE,
 } from "./poller.ts";
-import { type Source, Sources, type Waiter } from "./source.ts";
+import { type Source, Sources, type TargetKey, type Waiter } from "./source.ts";
+import { isWaitable } from "./waitable.ts";
 
 const EBADF = errnoNumber("EBADF");
 const EEXIST = errnoNumber("EEXIST");
@@ -159,7 +161,7 @@ export class Registry {
     } else {
       try {
         // Before the call, so that a close on another thread that comes right after it rings.
-        if (target instanceof Descriptor) joinSet(target, this.#membership);
+        this.#join(source);
         this.#poller.add(target, interest, slot, generation);
       } catch (error) {
         this.#leave(source);
@@ -202,21 +204,18 @@ export class Registry {
 
   /** Finds the source of a target when its present use allows this one, or makes one. */
   #open(target: Target, what: string, allows: (found: Source) => boolean): Source {
-    const number = targetNumber(target, what);
-    const found = this.#sources.get(number);
-    if (found === undefined) return this.#sources.add(target, number);
+    const key = targetKey(target, what);
+    const found = this.#sources.get(key);
+    if (found === undefined) return this.#sources.add(target, key);
     // A copy on another thread may have closed the handle; then the number has a new owner.
     if (found.target instanceof Descriptor && found.target.closed) {
       this.#dropGone(found);
-      return this.#sources.add(target, number);
+      return this.#sources.add(target, key);
     }
     if (allows(found)) return found;
-    throw new SyscallError(
-      "epoll_ctl",
-      EEXIST,
-      number,
-      `${what}: the loop watches it already: cancel that watch, or watch a dup()`,
-    );
+    const remedy = `${what}: the loop watches it already: cancel that watch, or watch a dup()`;
+    if (typeof key !== "number") throw new EventPollError("epoll_ctl", "EEXIST", remedy);
+    throw new SyscallError("epoll_ctl", EEXIST, key, remedy);
   }
 
   /** Asks the poller for one report of what the waiters wait for, and for none when none waits. */
@@ -226,6 +225,25 @@ export class Registry {
     if (interest !== 0 || source.enders.length > 0) this.arm(source, interest | ONCE);
     // A handle says when it is closed; a bare number does not, and must not stay behind.
     else if (!(source.target instanceof Descriptor)) this.cancel(source);
+  }
+
+  /** Makes a target tell when it is closed. */
+  #join(source: Source): void {
+    const { target } = source;
+    if (target instanceof Descriptor) joinSet(target, this.#membership);
+    else if (typeof target !== "number") {
+      source.listener = {
+        exclusive: false,
+        notify: () => true,
+        released: () => this.#drop(source, new ClosedError("the source")),
+      };
+      target.register(source.listener);
+    }
+  }
+
+  #leave({ target, listener }: Source): void {
+    if (target instanceof Descriptor) leaveSet(target, this.#membership);
+    else if (typeof target !== "number" && listener !== null) target.unregister(listener);
   }
 
   #count(change: number): void {
@@ -245,10 +263,6 @@ export class Registry {
     source[side].splice(index, 1);
     this.#count(-1);
     return true;
-  }
-
-  #leave({ target }: Source): void {
-    if (target instanceof Descriptor) leaveSet(target, this.#membership);
   }
 
   /** Takes out a source whose handle was closed. */
@@ -273,7 +287,15 @@ export class Registry {
 /** Whether a target is out of the poller by itself: a copy has closed it, or the number's owner. */
 function isGone(error: unknown): boolean {
   return error instanceof ClosedError ||
-    (error instanceof SyscallError && (error.errno === EBADF || error.errno === ENOENT));
+    (error instanceof SyscallError && (error.errno === EBADF || error.errno === ENOENT)) ||
+    (error instanceof EventPollError && error.code === "ENOENT");
+}
+
+/** What a target is known by. Throws what {@link targetNumber} throws. */
+export function targetKey(target: Target, what: string): TargetKey {
+  return !(target instanceof Descriptor) && isWaitable(target)
+    ? target
+    : targetNumber(target, what);
 }
 
 /** The number of a target that is open. */

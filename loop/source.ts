@@ -9,6 +9,10 @@
  */
 
 import { GENERATIONS, type Target } from "./poller.ts";
+import type { SourceListener, Waitable } from "./waitable.ts";
+
+/** What a target is known by. */
+export type TargetKey = number | Waitable;
 
 /** Who waits for one report of a source: a promise, or what a splice does next. */
 export interface Waiter {
@@ -21,8 +25,8 @@ export interface Waiter {
 /** Who is told when a source is ready: a callback for every report, or promises for the next one. */
 export interface Source {
   readonly target: Target;
-  /** The number by which the kernel knows the target. */
-  readonly number: number;
+  /** What the target is known by: its number for the kernel, or itself where there is none. */
+  readonly key: TargetKey;
   readonly slot: number;
   readonly generation: number;
   /** Whether the poller has it. */
@@ -33,22 +37,24 @@ export interface Source {
   report: ((readiness: number) => void) | null;
   /** Told why, when the source goes away by itself: its handle was closed, or the loop. */
   dropped: ((reason: unknown) => void) | null;
+  /** Through this a source in memory tells that it is gone. */
+  listener: SourceListener | null;
   /** Who waits for READABLE, for WRITABLE, and for nothing but what is reported unasked. */
   readonly readers: Waiter[];
   readonly writers: Waiter[];
   readonly enders: Waiter[];
 }
 
-/** The sources of one loop, by slot and by number. */
+/** The sources of one loop, by slot and by target. */
 export class Sources {
   readonly #slots: (Source | null)[] = [];
   readonly #generations: number[] = [];
   readonly #free: number[] = [];
-  readonly #byNumber: Map<number, Source> = new Map();
+  readonly #byKey: Map<TargetKey, Source> = new Map();
 
   /** How many there are. */
   get size(): number {
-    return this.#byNumber.size;
+    return this.#byKey.size;
   }
 
   /** The source that a report is for, or null when it went away before. */
@@ -57,31 +63,32 @@ export class Sources {
     return source?.generation === generation ? source : null;
   }
 
-  /** The source of a number. */
-  get(number: number): Source | undefined {
-    return this.#byNumber.get(number);
+  /** The source of a target. */
+  get(key: TargetKey): Source | undefined {
+    return this.#byKey.get(key);
   }
 
   /** Makes a source in a free slot. */
-  add(target: Target, number: number): Source {
+  add(target: Target, key: TargetKey): Source {
     const slot = this.#free.pop() ?? this.#slots.length;
     const generation = ((this.#generations[slot] ?? 0) + 1) % GENERATIONS;
     this.#generations[slot] = generation;
     const source: Source = {
       target,
-      number,
+      key,
       slot,
       generation,
       registered: false,
       interest: 0,
       report: null,
       dropped: null,
+      listener: null,
       readers: [],
       writers: [],
       enders: [],
     };
     this.#slots[slot] = source;
-    this.#byNumber.set(number, source);
+    this.#byKey.set(key, source);
     return source;
   }
 
@@ -90,11 +97,11 @@ export class Sources {
     if (this.#slots[source.slot] !== source) return;
     this.#slots[source.slot] = null;
     this.#free.push(source.slot);
-    this.#byNumber.delete(source.number);
+    this.#byKey.delete(source.key);
   }
 
   /** Every source, in no order. */
   values(): IterableIterator<Source> {
-    return this.#byNumber.values();
+    return this.#byKey.values();
   }
 }

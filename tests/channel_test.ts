@@ -14,7 +14,6 @@ import { Socket } from "../handles/socket.ts";
 import { sendWith } from "../handles/socket_messages.ts";
 import { ReadinessChannel, type Sink } from "../loop/channel.ts";
 import { Core } from "../loop/core.ts";
-import type { Target } from "../loop/poller.ts";
 import { defaultPoller } from "../loop/default_poller.ts";
 import { decode, drain, encode, fill, named, reset } from "./conn_fixture.ts";
 import { connection } from "./socket_fixture.ts";
@@ -28,7 +27,7 @@ class Ear {
   readonly channel: ReadinessChannel;
   received: (bytes: Uint8Array) => void = (bytes) => void this.seen.push(decode(bytes));
 
-  constructor(core: Core, target: Target) {
+  constructor(core: Core, target: Descriptor | number) {
     const io = target instanceof Descriptor ? target : new Borrowed(target);
     this.core = core;
     const sink: Sink = {
