@@ -143,6 +143,8 @@ export type { TimerSetting } from "./handles/timer_setting.ts";
 export type { AwaitOptions, Waiter } from "./handles/waiting.ts";
 export { type AcceptHandlers, Acceptor, type AcceptorOptions } from "./loop/acceptor.ts";
 export type { SharedBell } from "./loop/bell.ts";
+export { AbortSource } from "./loop/abort_source.ts";
+export { BoundedQueue } from "./loop/bounded_queue.ts";
 export {
   ConnTimeoutError,
   QueueFullError,
@@ -168,10 +170,29 @@ export { EngineClosedError, EngineWorkerError } from "./loop/engine_errors.ts";
 export { defineHandler, type EngineHandler, type EngineWorker } from "./loop/engine_handler.ts";
 export type { EngineMetrics, WorkerMetrics } from "./loop/engine_metrics.ts";
 export type { EngineOptions } from "./loop/engine_options.ts";
+export {
+  EntryFlags,
+  type EntryFlagWords,
+  EventMask,
+  type EventMaskWords,
+} from "./loop/event_mask.ts";
+export { EventPoll, type PollEvent, type PollWaitOptions } from "./loop/event_poll.ts";
+export { EventPollError, type EventPollErrorCode } from "./loop/event_poll_error.ts";
+export type { FileIdentifier } from "./loop/event_settings.ts";
+export { HandleSource } from "./loop/handle_source.ts";
 export type { Interest, Readiness } from "./loop/interest.ts";
 export { Loop } from "./loop/loop.ts";
 export { LoopBase } from "./loop/loop_base.ts";
 export { LoopClosedError } from "./loop/loop_closed_error.ts";
+export { MemoryCounter, type MemoryCounterOptions } from "./loop/memory_counter.ts";
+export { MemoryFile } from "./loop/memory_file.ts";
+export {
+  memoryPipe,
+  type MemoryPipeEnds,
+  MemoryPipeReader,
+  MemoryPipeWriter,
+} from "./loop/memory_pipe.ts";
+export { MemorySocket, type MemorySocketPair, memorySocketPair } from "./loop/memory_socket.ts";
 export type { LoopMetrics } from "./loop/metrics.ts";
 export type { LoopOptions, WaitOptions } from "./loop/options.ts";
 export {
@@ -180,6 +201,7 @@ export {
   type Hangup,
   PolledConsole,
 } from "./loop/polled_console.ts";
+export { PollWatch } from "./loop/poll_watch.ts";
 export type { Target } from "./loop/poller.ts";
 export {
   type PollerCandidate,
@@ -191,8 +213,13 @@ export {
 export { bindPort, type BindPortOptions, PortGroup } from "./loop/port_group.ts";
 export { SpliceError, type SpliceOptions } from "./loop/splice.ts";
 export type { LoopSignal } from "./loop/signals.ts";
+export { VirtualPoller, type VirtualPollerOptions } from "./loop/poller_virtual.ts";
+export { type MessageNote, type MessageSender, PortSource } from "./loop/port_source.ts";
+export { StreamSink } from "./loop/stream_sink.ts";
+export { type StreamItem, StreamSource } from "./loop/stream_source.ts";
 export type { StreamPair } from "./loop/streams.ts";
 export { LoopTimer } from "./loop/timers.ts";
+export { type SourceListener, type Waitable, WaitableBase, WaiterQueue } from "./loop/waitable.ts";
 export { LoopWaker, type SharedWaker } from "./loop/waker.ts";
 export { Watch } from "./loop/watch.ts";
 export { WorkerLoop } from "./loop/worker_loop.ts";

@@ -1,5 +1,6 @@
 /**
- * Blocking a thread while a descriptor is not readable, without taking anything from it.
+ * Asking the kernel what one descriptor is ready for, at once or when there is something to read,
+ * without taking anything from it.
  *
  * Kernel: every POSIX system.
  *
@@ -35,6 +36,27 @@ export function readableWithin(descriptor: Descriptor, milliseconds: number): bo
     const code = errno();
     if (code !== EINTR) throw new SyscallError("poll", code, fd);
     return false;
+  } finally {
+    release(descriptor);
+  }
+}
+
+/**
+ * What a descriptor is ready for now: `poll(2)`, which does not wait.
+ *
+ * @param events the words to ask for, as poll(2) of this system has them
+ * @throws {ClosedError} when the descriptor is closed
+ */
+export function polled(descriptor: Descriptor, events: number): number {
+  const fd = acquire(descriptor);
+  try {
+    for (;;) {
+      pollfd[0] = fd;
+      pollfd[1] = events & 0xffff;
+      if (libc.poll(pollfd, 1, 0) >= 0) return pollfd[1]! >>> 16;
+      const code = errno();
+      if (code !== EINTR) throw new SyscallError("poll", code, fd);
+    }
   } finally {
     release(descriptor);
   }

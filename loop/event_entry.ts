@@ -40,6 +40,8 @@ export class Entry implements SourceListener, Place {
   data: number | bigint = 0;
   edge = false;
   oneShot = false;
+  /** How often it was set. */
+  settings = 0;
   /** Whether the poll has it. */
   present = false;
   /** Its neighbours in the list that it is in, null while it waits or is disabled. */

@@ -214,14 +214,14 @@ export class EventPoll implements Waitable, Disposable {
     }
     const events: PollEvent[] = [];
     this.#scan((entry) => {
+      const { settings } = entry;
       const mask = this.#ask(entry, events.length > 0);
       if (mask === null) return false;
-      unlink(entry);
       if (mask === 0) return true;
       events.push({ mask, data: entry.data });
-      if (entry.oneShot) entry.mask = 0;
-      // One that was removed while it was asked does not come back.
-      else if (!entry.edge && entry.present) this.#ready.push(entry);
+      // One that was updated while it was asked is armed anew.
+      if (entry.oneShot && entry.settings === settings) entry.mask = 0;
+      else if (!entry.edge) this.#list(entry);
       return events.length < most;
     });
     return events;
@@ -265,9 +265,10 @@ export class EventPoll implements Waitable, Disposable {
     // Asked by one of its own sources: what is listed counts, and nobody is asked.
     if (this.#missed !== null) found = this.#ready.first !== null || this.#missed.length > 0;
     else {
-      this.#scan((entry) => {
-        if (entry.poll() === 0) unlink(entry);
-        else found = true;
+      this.#scan((entry, rest) => {
+        unlink(entry);
+        found = entry.poll() !== 0;
+        if (found && entry.next === null && entry.present) rest.unshift(entry);
         return !found;
       });
     }
@@ -314,12 +315,12 @@ export class EventPoll implements Waitable, Disposable {
    * Goes through what is listed as ready, until `take` answers false. What is noted meanwhile comes
    * behind what was not gone through, and before what `take` lists again.
    */
-  #scan(take: (entry: Entry) => boolean): void {
+  #scan(take: (entry: Entry, rest: EntryList) => boolean): void {
     const taken = new EntryList();
     taken.prepend(this.#ready);
     const missed: Entry[] = this.#missed = [];
     try {
-      for (let entry = taken.first; entry !== null && take(entry);) entry = taken.first;
+      for (let entry = taken.first; entry !== null && take(entry, taken);) entry = taken.first;
     } finally {
       this.#missed = null;
       for (let entry = missed.pop(); entry !== undefined; entry = missed.pop()) {
@@ -336,16 +337,20 @@ export class EventPoll implements Waitable, Disposable {
    * (null), and the source, at the end of the list, is asked again by the next.
    */
   #ask(entry: Entry, hasReports: boolean): number | null {
+    // Before it is asked, so that an update while it is asked lists it again.
+    unlink(entry);
     try {
       return entry.poll();
     } catch (error) {
-      if (entry.present) {
-        unlink(entry);
-        this.#ready.push(entry);
-      }
+      this.#list(entry);
       if (hasReports) return null;
       throw error;
     }
+  }
+
+  /** Lists an entry, unless it is listed, or was removed while it was asked. */
+  #list(entry: Entry): void {
+    if (entry.next === null && entry.present) this.#ready.push(entry);
   }
 
   /** Takes a note of a source: `ep_poll_callback`. */

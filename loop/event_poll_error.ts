@@ -5,7 +5,7 @@
  */
 
 /** The error numbers of Linux: these errors are the same on every system. */
-const ERRORS = {
+const ERRORS: Readonly<Record<EventPollErrorCode, readonly [number, string]>> = {
   EPERM: [1, "operation not permitted"],
   ENOENT: [2, "no such file or directory"],
   EBADF: [9, "bad file descriptor"],
@@ -14,10 +14,18 @@ const ERRORS = {
   EPIPE: [32, "broken pipe"],
   ELOOP: [40, "too many levels of symbolic links"],
   ECONNRESET: [104, "connection reset by peer"],
-} as const;
+};
 
 /** The errors that sources in memory and the polls over them know. */
-export type EventPollErrorCode = keyof typeof ERRORS;
+export type EventPollErrorCode =
+  | "EPERM"
+  | "ENOENT"
+  | "EBADF"
+  | "EEXIST"
+  | "EINVAL"
+  | "EPIPE"
+  | "ELOOP"
+  | "ECONNRESET";
 
 /**
  * A call on an `EventPoll`, or on a source in memory, that the kernel would have refused by this name.

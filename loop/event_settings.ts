@@ -67,6 +67,7 @@ export function settings(
 
 /** Sets an entry. */
 export function set(entry: Entry, { flags, mask, data }: Settings): void {
+  entry.settings++;
   entry.mask = mask | UNASKED;
   entry.data = data;
   entry.edge = (flags & EntryFlags.EdgeTriggered) !== 0;

@@ -16,6 +16,6 @@ export function inKernel(target: Target): Descriptor | number {
   if (typeof target === "number" || target instanceof Descriptor) return target;
   throw new TypeError(
     "Loop: a source in memory has no descriptor: make the loop with `poller: new VirtualPoller()`, " +
-      "or put the source into an EventPoll and watch that with pollReports",
+      "or put the source into an EventPoll and watch that with a PollWatch",
   );
 }

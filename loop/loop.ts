@@ -22,7 +22,7 @@ import { LoopBase } from "./loop_base.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import type { LoopOptions, WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
-import { checkPoller } from "./poller_virtual.ts";
+import { takePoller } from "./poller_virtual.ts";
 import { splice, type SpliceOptions } from "./splice.ts";
 import { type StreamPair, streams } from "./streams.ts";
 import type { SharedWaker } from "./waker.ts";
@@ -91,16 +91,14 @@ export class Loop extends LoopBase implements Disposable {
   /**
    * Makes a loop: `epoll_create1(2)` and an `eventfd(2)` to wake it by; on the BSDs `kqueue(2)`.
    *
-   * @throws {TypeError} when an option is not what it should be; for a poller that another loop has
-   * @throws {ClosedError} when the poller is closed
+   * @throws {TypeError} when an option is not what it should be; for a poller that had a loop before
    * @throws {UnsupportedError} on an operating system without epoll and kqueue
    * @throws {SyscallError} EMFILE, ENFILE, when there is no descriptor left
    */
   static create(options: LoopOptions = {}): Loop {
     const { attached = false, poller } = checkOptions(options, "Loop.create: options");
     const isAttached = flag(attached, "Loop.create: attached");
-    if (poller !== undefined) checkPoller(poller, isAttached);
-    const core = new Core(poller ?? defaultPoller());
+    const core = new Core(poller === undefined ? defaultPoller() : takePoller(poller, isAttached));
     return new Loop(OWNED, core, isAttached ? new AttachedDriver(core) : null);
   }
 

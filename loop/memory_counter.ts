@@ -111,7 +111,7 @@ export class MemoryCounter extends MemoryFile {
     this.checkOpen();
     if (LIMIT - this.#file.count <= more) return false;
     this.#file.count += more;
-    this.#file.listeners.notify(EventMask.IN);
+    this.#file.notify(EventMask.IN);
     return true;
   }
 
@@ -122,7 +122,7 @@ export class MemoryCounter extends MemoryFile {
     if (count === 0n) return null;
     const taken = semaphore ? 1n : count;
     this.#file.count -= taken;
-    this.#file.listeners.notify(EventMask.OUT);
+    this.#file.notify(EventMask.OUT);
     return taken;
   }
 }

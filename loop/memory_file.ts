@@ -5,16 +5,11 @@
  */
 
 import { ClosedError } from "../handles/closed_error.ts";
-import { type SourceListener, type Waitable, WaiterQueue } from "./waitable.ts";
+import { type SourceListener, type Waitable, WaitableBase } from "./waitable.ts";
 
 /** An open file description: what a descriptor and its duplicates have in common. */
-export abstract class OpenFile implements Waitable {
-  /** Who waits for it. */
-  readonly listeners: WaiterQueue = new WaiterQueue();
+export abstract class OpenFile extends WaitableBase {
   #references = 1;
-
-  /** What it is ready for. */
-  abstract readiness(mask: number): number;
 
   /** What its last handle's closing does to whatever is behind it. */
   protected abstract released(): void;
@@ -24,14 +19,9 @@ export abstract class OpenFile implements Waitable {
     return this.#references === 0;
   }
 
-  /** See {@link Waitable}. */
-  register(listener: SourceListener): void {
-    this.listeners.register(listener);
-  }
-
-  /** See {@link Waitable}. */
-  unregister(listener: SourceListener): void {
-    this.listeners.unregister(listener);
+  /** Tells who waits for it. */
+  notify(mask: number): void {
+    this.listeners.notify(mask);
   }
 
   /** One more handle. */
@@ -83,6 +73,9 @@ export abstract class MemoryFile implements Waitable, Disposable {
 
   /** Handles are made by what makes their files. */
   protected constructor(file: OpenFile) {
+    if (!(file instanceof OpenFile)) {
+      throw new TypeError("files in memory are made by memoryPipe() and its like");
+    }
     this.#file = file;
   }
 

@@ -54,7 +54,7 @@ class Pipe {
       count += taken;
       if (page.begin === page.end) this.#spare = this.#pages.shift()!.bytes;
     }
-    if (wasFull && !this.isFull) this.writeEnd.listeners.notify(WRITE_WORDS);
+    if (wasFull && !this.isFull) this.writeEnd.notify(WRITE_WORDS);
     return count > 0 || into.byteLength === 0 || this.writeEnd.isReleased ? count : null;
   }
 
@@ -71,14 +71,14 @@ class Pipe {
       count += part.byteLength;
     }
     // Once somebody has polled it, the kernel tells of every write, also of one that did not fit.
-    this.readEnd.listeners.notify(READ_WORDS);
+    this.readEnd.notify(READ_WORDS);
     return count > 0 ? count : null;
   }
 
   /** One end is gone: the other hears of it. */
   ended(): void {
-    if (!this.readEnd.isReleased) this.readEnd.listeners.notify(0);
-    if (!this.writeEnd.isReleased) this.writeEnd.listeners.notify(0);
+    if (!this.readEnd.isReleased) this.readEnd.notify(0);
+    if (!this.writeEnd.isReleased) this.writeEnd.notify(0);
   }
 
   /** Puts what is more than whole pages behind the bytes of the last page, if it fits there. */

@@ -89,7 +89,7 @@ class SocketFile extends OpenFile {
       this.#used += cost(message.byteLength);
       count += message.byteLength;
       this.peer.#received.push({ bytes: message, begin: 0 });
-      this.peer.listeners.notify(CAN_READ);
+      this.peer.notify(CAN_READ);
     }
     return count > 0 || from.byteLength === 0 ? count : null;
   }
@@ -120,13 +120,13 @@ class SocketFile extends OpenFile {
 
   #shutBy(directions: number): void {
     this.#shut |= directions;
-    this.listeners.notify(0);
+    this.notify(0);
   }
 
   /** A message of it was read, or thrown away. */
   #gotBack({ bytes }: Message): void {
     this.#used -= cost(bytes.byteLength);
-    if (this.#isWritable && !this.isReleased) this.listeners.notify(CAN_WRITE);
+    if (this.#isWritable && !this.isReleased) this.notify(CAN_WRITE);
   }
 
   /** An error is told once. */

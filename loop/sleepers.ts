@@ -7,9 +7,15 @@
 /** The longest time that setTimeout takes; what is longer is waited for in pieces. */
 const LONGEST = 0x7fff_ffff;
 
+/** How one sleeper is ended. */
+interface Sleeper {
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
 /** Who sleeps. */
 export class Sleepers {
-  readonly #waiting: Set<PromiseWithResolvers<void>> = new Set();
+  readonly #waiting: Set<Sleeper> = new Set();
 
   /** How many sleep. */
   get size(): number {
@@ -22,8 +28,12 @@ export class Sleepers {
    * must not be lost.
    */
   async sleep(end: number, signal: AbortSignal | undefined): Promise<void> {
-    const one = Promise.withResolvers<void>();
-    this.#waiting.add(one);
+    let one: Sleeper;
+    // Not Promise.withResolvers, which Node has had since 22 only.
+    const woken = new Promise<void>((resolve, reject) => {
+      one = { resolve, reject };
+      this.#waiting.add(one);
+    });
     const onAbort = (): void => {
       if (this.#waiting.delete(one)) one.reject(signal!.reason);
     };
@@ -34,7 +44,7 @@ export class Sleepers {
     }
     signal?.addEventListener("abort", onAbort);
     try {
-      await one.promise;
+      await woken;
     } finally {
       clearTimeout(timer as number);
       signal?.removeEventListener("abort", onAbort);
@@ -54,7 +64,7 @@ export class Sleepers {
     }
   }
 
-  #wake(one: PromiseWithResolvers<void>): void {
+  #wake(one: Sleeper): void {
     if (this.#waiting.delete(one)) one.resolve();
   }
 }

@@ -69,32 +69,14 @@ export function waitable(value: unknown, what: string): Waitable {
  *
  * @example
  * ```ts
- * import { EventMask, EventPoll, type SourceListener, type Waitable, WaiterQueue } from "@fdloop/fdloop";
+ * import { EventMask, WaiterQueue } from "@fdloop/fdloop";
  * import { assertEquals } from "@std/assert";
  *
- * class Button implements Waitable {
- *   readonly #listeners = new WaiterQueue();
- *   #pressed = false;
- *   press() {
- *     this.#pressed = true;
- *     this.#listeners.notify(EventMask.IN);
- *   }
- *   readiness() {
- *     return this.#pressed ? EventMask.IN : 0;
- *   }
- *   register(listener: SourceListener) {
- *     this.#listeners.register(listener);
- *   }
- *   unregister(listener: SourceListener) {
- *     this.#listeners.unregister(listener);
- *   }
- * }
- *
- * using poll = new EventPoll();
- * const button = new Button();
- * poll.addEntry({ file: button }, 0, EventMask.IN, "1".charCodeAt(0));
- * setTimeout(() => button.press(), 1);
- * assertEquals(await poll.wait(1), [{ mask: EventMask.IN, data: 49 }]);
+ * const queue = new WaiterQueue();
+ * const heard: number[] = [];
+ * queue.register({ exclusive: false, notify: (mask) => heard.push(mask) > 0, released() {} });
+ * queue.notify(EventMask.OUT);
+ * assertEquals(heard, [EventMask.OUT]);
  * ```
  */
 export class WaiterQueue {
@@ -110,10 +92,10 @@ export class WaiterQueue {
   /**
    * Adds a listener.
    *
-   * @throws {TypeError} when it has no `notify`
+   * @throws {TypeError} when it has not both of its methods
    */
   register(listener: SourceListener): void {
-    if (typeof listener?.notify !== "function") {
+    if (typeof listener?.notify !== "function" || typeof listener.released !== "function") {
       throw new TypeError(`WaiterQueue.register takes a listener, got ${shown(listener)}`);
     }
     if (listener.exclusive) this.#exclusive = [...this.#exclusive, listener];
@@ -151,6 +133,50 @@ export class WaiterQueue {
     const all = [...this.#shared, ...this.#exclusive];
     this.#shared = this.#exclusive = [];
     for (const listener of all) listener.released();
+  }
+}
+
+/**
+ * A source with its queue: extend it, say what it is ready for, and tell the listeners of changes.
+ *
+ * @example
+ * ```ts
+ * import { EventMask, EventPoll, WaitableBase } from "@fdloop/fdloop";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Button extends WaitableBase {
+ *   #pressed = false;
+ *   press(): void {
+ *     this.#pressed = true;
+ *     this.listeners.notify(EventMask.IN);
+ *   }
+ *   readiness(mask: number): number {
+ *     return this.#pressed ? EventMask.IN & mask : 0;
+ *   }
+ * }
+ *
+ * using poll = new EventPoll();
+ * const button = new Button();
+ * poll.addEntry({ file: button }, 0, EventMask.IN, 49);
+ * setTimeout(() => button.press(), 1);
+ * assertEquals(await poll.wait(1), [{ mask: EventMask.IN, data: 49 }]);
+ * ```
+ */
+export abstract class WaitableBase implements Waitable {
+  /** Who waits for it. */
+  protected readonly listeners: WaiterQueue = new WaiterQueue();
+
+  /** What it is ready for now, at least of the words in `mask`. */
+  abstract readiness(mask: number): number;
+
+  /** Tells a listener when that may have changed. */
+  register(listener: SourceListener): void {
+    this.listeners.register(listener);
+  }
+
+  /** Tells it no more. */
+  unregister(listener: SourceListener): void {
+    this.listeners.unregister(listener);
   }
 }
 

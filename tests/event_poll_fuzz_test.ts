@@ -3,7 +3,8 @@
 import process from "node:process";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { EntryFlags, EventMask } from "../loop/event_mask.ts";
-import { compare, fuzz, generate, show } from "./event_poll_fuzz.ts";
+import { compare, fuzz, show } from "./event_poll_fuzz.ts";
+import { generate } from "./event_poll_fuzz/generator.ts";
 import { MemoryWorld } from "./event_poll_fuzz/memory_world.ts";
 import { OPS, type Program, type Step, type World } from "./event_poll_fuzz/program.ts";
 import { test } from "./support.ts";

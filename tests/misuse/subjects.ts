@@ -47,6 +47,7 @@ import { POLICY_SUBJECTS } from "./policy_subjects.ts";
 import { ACCEPT_SUBJECTS, accepting } from "./accept_subjects.ts";
 import { KQUEUE_SUBJECTS } from "./kqueue_subjects.ts";
 import { CONSOLE_SUBJECTS } from "./console_subjects.ts";
+import { EVENT_POLL_SUBJECTS } from "./event_poll_subjects.ts";
 import type { Scope } from "./scope.ts";
 import { Trap } from "./values.ts";
 
@@ -257,6 +258,7 @@ function runLoop(loop: object): void {
 export const SUBJECTS: Readonly<Record<string, Subject>> = {
   ...ENGINE_SUBJECTS,
   ...POLICY_SUBJECTS,
+  ...EVENT_POLL_SUBJECTS,
   SyscallError: error(SyscallError, ["read", 9, 3, "Read something else"]),
   UnsupportedError: error(UnsupportedError, ["a", "b"]),
   ClosedError: error(ClosedError, ["FD"]),
