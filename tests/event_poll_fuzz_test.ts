@@ -112,6 +112,24 @@ test("fuzz: the same seed makes the same program", () => {
   assert(JSON.stringify(generate(7, 100)) !== JSON.stringify(generate(8, 100)));
 });
 
+/** Five polls in a chain, each in the next under four numbers: 256 ways, of which ten are allowed. */
+const TOO_MANY_WAYS: Program = [
+  ...[0, 1, 2, 3, 4].map((slot) => [OPS.poll, slot]),
+  ...[0, 1, 2, 3].flatMap((outer) => [
+    [OPS.add, outer, outer + 1, EventMask.IN, 0, 0],
+    ...[5, 6, 7].flatMap((copy) => [
+      [OPS.dup, outer + 1, copy],
+      [OPS.add, outer, copy, EventMask.IN, 0, 0],
+      [OPS.close, copy], // the file is open still, and so the entry stays
+    ]),
+  ]),
+  [OPS.counter, 5, 1, 0],
+  [OPS.add, 4, 5, EventMask.IN, 0, 1],
+  [OPS.add, 3, 5, EventMask.IN, 0, 1],
+  [OPS.add, 2, 5, EventMask.IN, 0, 1],
+  ...[0, 1, 2, 3, 4].map((slot) => [OPS.wait, slot, 8]),
+];
+
 /** Programs that differed once, in their shortest form, and what the kernel does there. */
 const REGRESSIONS: Readonly<Record<string, Program>> = {
   // What had been the end of a pair fills up by the memory that messages take, not by their bytes.
@@ -157,6 +175,8 @@ const REGRESSIONS: Readonly<Record<string, Program>> = {
     [OPS.write, 2, 0],
     [OPS.wait, 0, 8],
   ],
+  // fs/eventpoll.c: path_limits.
+  "too many ways from one source to outermost polls": TOO_MANY_WAYS,
   // Silent means silent: the reader's end of a one-shot writer goes without ERR being reported.
   "OneShot silences ERR and HUP, too": [
     [OPS.poll, 0],

@@ -64,8 +64,8 @@ function made(make: Subject["make"], valid: Subject["valid"]): Subject {
 
 /** Lines of the table, by the names of mod.ts. */
 export const EVENT_POLL_SUBJECTS: Readonly<Record<string, Subject>> = {
-  EventMask: { valid: {} },
-  EntryFlags: { valid: {} },
+  EventMask: { make: () => EventMask, valid: {} },
+  EntryFlags: { make: () => EntryFlags, valid: {} },
   EventPollError: {
     make: () => new EventPollError("epoll_ctl", "EEXIST"),
     blunt: ["new"],
