@@ -80,6 +80,10 @@ export class MemoryPoller implements Poller {
     throw unshared();
   }
 
+  closingBell(): number {
+    throw unshared();
+  }
+
   add(target: Target, interest: number, slot: number, generation: number): void {
     const id = inMemory(target);
     this.#poll.addEntry(id, flagsOf(interest), maskOf(interest), generation * SLOTS + slot);

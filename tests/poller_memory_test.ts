@@ -41,6 +41,7 @@ const file = {
 
 pollerConformance({
   name: "MemoryPoller",
+  local: true,
   poller: () => new MemoryPoller(false),
   stream,
   unpollable: () => ({ target: file, [Symbol.dispose]: () => {} }),
