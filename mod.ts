@@ -167,7 +167,12 @@ export { Connection } from "./loop/connection.ts";
 export type { SendfileOptions } from "./loop/file_job.ts";
 export { type AdoptOptions, Engine, type ShutdownOptions } from "./loop/engine.ts";
 export { EngineClosedError, EngineWorkerError } from "./loop/engine_errors.ts";
-export { defineHandler, type EngineHandler, type EngineWorker } from "./loop/engine_handler.ts";
+export {
+  type ConnLuggage,
+  defineHandler,
+  type EngineHandler,
+  type EngineWorker,
+} from "./loop/engine_handler.ts";
 export type { EngineMetrics, WorkerMetrics } from "./loop/engine_metrics.ts";
 export type { EngineOptions } from "./loop/engine_options.ts";
 export {

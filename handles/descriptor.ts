@@ -60,6 +60,15 @@ export let joinSet: (descriptor: Descriptor, set: InterestSet) => void;
 /** Forgets what {@link joinSet} noted. */
 export let leaveSet: (descriptor: Descriptor, set: InterestSet) => void;
 
+/** Whether a handle is the only one of its number: open, and never shared. Then it can be disowned. */
+export let isAlone: (descriptor: Descriptor) => boolean;
+
+/**
+ * Takes the number from a handle that is alone and in no set, for another owner: the handle is closed
+ * then, and the descriptor is not.
+ */
+export let disown: (descriptor: Descriptor) => number;
+
 /**
  * An owned file descriptor: closed once, by whoever closes it first, on any thread.
  *
@@ -122,6 +131,12 @@ export abstract class Descriptor implements Disposable {
     leaveSet = (descriptor, set) => {
       if (set.raw >= 0) descriptor.#cell?.detach(set.raw);
       descriptor.#sets?.delete(set);
+    };
+    isAlone = (descriptor) => descriptor.#cell === null && descriptor.#raw >= 0;
+    disown = (descriptor) => {
+      const number = descriptor.#raw;
+      descriptor.#raw = NONE;
+      return number;
     };
   }
 

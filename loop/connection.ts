@@ -263,12 +263,19 @@ export class Connection {
    * somebody else who has nothing of it but the descriptor.
    */
   atBoundary(): void {
-    if (!this.#isOver()) this.#boundary = true;
+    if (this.#isOver()) return;
+    this.#boundary = true;
+    this.#core.reached?.(this);
   }
 
   /** Whether the last call of {@link Connection.atBoundary} was followed by no byte yet. */
   get boundary(): boolean {
     return this.#boundary;
+  }
+
+  /** Whether it can be given away: it is at a boundary, and nothing waits to be sent. */
+  get idle(): boolean {
+    return this.#boundary && !this.#closed && this.#outbox.isIdle;
   }
 
   /** Says that a header is awaited from now on: the `header` limit begins. */
@@ -340,6 +347,7 @@ export class Connection {
   #drained(): void {
     const { onDrain } = this.#handlers;
     if (onDrain !== undefined) this.#core.call(() => onDrain.call(this.#handlers, this));
+    if (this.#boundary) this.#core.reached?.(this);
   }
 
   /** Ends it: `onClose` has the error, whoever waits for a file the reason. */

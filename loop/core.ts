@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Connection } from "./connection.ts";
 import { Input } from "./input.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import { Counters } from "./metrics.ts";
@@ -61,6 +62,9 @@ export class Core {
 
   /** Called at the beginning of each turn, before it is decided whether to wait: see `Worker`. */
   beginning: (() => void) | null = null;
+
+  /** Told of connections that may have come to where they can be given away: see `Departures`. */
+  reached: ((conn: Connection) => void) | null = null;
 
   /** Called when there is more or less to do than before: a driver may care. */
   changed: () => void = () => {};

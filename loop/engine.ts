@@ -8,16 +8,18 @@ import { Descriptor, OWNED } from "../handles/descriptor.ts";
 import { type Duration, toMilliseconds } from "../handles/duration.ts";
 import { FD } from "../handles/fd.ts";
 import type { SocketAddress } from "../handles/socket_address.ts";
-import { abortSignal, bytes, integer, options as checkOptions } from "../handles/validate.ts";
+import { abortSignal, integer, options as checkOptions, shown } from "../handles/validate.ts";
 import { Crew } from "./engine_crew.ts";
 import { EngineClosedError, type EngineWorkerError } from "./engine_errors.ts";
+import type { ConnLuggage } from "./engine_handler.ts";
 import type { EngineMetrics } from "./engine_metrics.ts";
 import { checkEngineOptions, type EngineOptions, type EnginePlan } from "./engine_options.ts";
-import { KIND, NOTHING, toBytes } from "./engine_wire.ts";
+import { KIND, packed, toBytes } from "./engine_wire.ts";
 import type { WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
 import { bindPort, type PortGroup } from "./port_group.ts";
 import { targetNumber } from "./registry.ts";
+import { Transplant } from "./transplant.ts";
 import { orderClaimed, WorkerLoop } from "./worker_loop.ts";
 
 /** How long connections have to come to their end when nobody says. */
@@ -32,10 +34,11 @@ export interface ShutdownOptions {
   deadline?: Duration;
 }
 
+/** The most connections that an order can name. */
+const MOST_CONNS = 0x7fff_ffff;
+
 /** How a connection is handed over. */
-export interface AdoptOptions {
-  /** What was read from it already: the handler receives it before anything else. Default: nothing. */
-  carry?: ArrayBufferView;
+export interface AdoptOptions extends ConnLuggage {
   /** Which worker is to have it, as for {@linkcode Engine.workerLoop}. Default: the one with the fewest. */
   worker?: number;
 }
@@ -86,6 +89,7 @@ export class Engine implements AsyncDisposable {
   #loops: WorkerLoop[] = [];
   #begun = false;
   #ending: Promise<number> | null = null;
+  #transplant: Transplant | null = null;
 
   private constructor(key: symbol, plan: EnginePlan) {
     if (key !== OWNED) throw new TypeError("new Engine() is not possible: call Engine.create()");
@@ -150,7 +154,7 @@ export class Engine implements AsyncDisposable {
       (_, index) => new WorkerLoop(OWNED, crew, index),
     );
     try {
-      await unlessAborted(crew.start(), signal);
+      await crew.start(signal);
     } catch (error) {
       await this.shutdown({ deadline: 0 });
       throw error;
@@ -226,22 +230,22 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Hands a connection to a worker, as if it had accepted it: the descriptor is the engine's from when
-   * this resolves, which is after `onOpen` was called there. When it rejects, it is still the caller's,
+   * this resolves, which is when `onAdopt`, or else `onOpen`, is called there. When it rejects, it is still the caller's,
    * open, and non-blocking. In between, leave it alone.
    *
    * A number is taken as it is. A handle is closed here once the worker has a duplicate of it.
    *
-   * @throws {TypeError} when an argument is not what it should be
+   * @throws {TypeError} when an argument is not what it should be, or the state cannot be cloned
    * @throws {SyscallError} ENOTSOCK, when it is no socket; EEXIST, when a worker has it; EBADF
    * @throws {EngineWorkerError} when the worker dies first
    * @throws {EngineClosedError} before `listen()` and after `shutdown()`
    */
   async adoptConn(target: Target, options: AdoptOptions = {}): Promise<void> {
     const what = "Engine.adoptConn";
-    const { carry = NOTHING, worker } = checkOptions(options, `${what}: options`);
-    const body = bytes(carry, `${what}: carry`);
+    const { worker, ...luggage } = checkOptions(options, `${what}: options`);
+    const body = packed(luggage, what);
     const crew = this.#running(what);
-    const index = worker === undefined ? fewest(crew) : this.workerLoop(worker).index;
+    const index = worker === undefined ? crew.fewest() : this.workerLoop(worker).index;
     const number = targetNumber(target, what);
     if (!(target instanceof Descriptor)) {
       await orderClaimed(crew, index, KIND.ADOPT, number, body, what);
@@ -255,6 +259,72 @@ export class Engine implements AsyncDisposable {
       throw error;
     }
     target.close();
+  }
+
+  /**
+   * Moves the connections of this engine to the workers of another one in this process, in turn: each
+   * when its handler has said that it is at a boundary (`Connection.atBoundary`) and everything is
+   * sent, those that are accepted meanwhile, too. The peer sees nothing of it. The descriptor keeps its
+   * number; what is not read yet, `onMove` and `onAdopt` carry over ({@linkcode EngineHandler}).
+   *
+   * A connection that no worker there takes comes back, as a new one, and stays until its next message.
+   * At most 64 of a worker are on their way at a time, each of them with one owner: when a worker dies
+   * here before it has let one go, or there after it has taken it, that one ends with it. The move ends
+   * by itself when the other engine does. Connections whose socket the handler has shared stay.
+   *
+   * @throws {TypeError} when it is no Engine, or this one: see {@link Engine.moveConns}
+   * @throws {Error} while another transplant goes on, or one from there to here
+   * @throws {EngineClosedError} before `listen()` and after `shutdown()`, of either
+   */
+  startTransplant(target: Engine): void {
+    const what = "Engine.startTransplant";
+    if (!(target instanceof Engine) || target === this) {
+      const got = target === this ? "the engine itself" : shown(target);
+      throw new TypeError(`${what}: the target must be another Engine, got ${got}`);
+    }
+    const from = this.#living(what);
+    const to = target.#living(`${what}: the target`);
+    if (this.#transplant !== null || target.#transplant?.to === from) {
+      throw new Error(`${what}: connections are moving already: await stopTransplant() first`);
+    }
+    this.#transplant = new Transplant(from, to, null);
+    this.#transplant.start();
+  }
+
+  /**
+   * Ends the transplant: resolves when no connection is on its way any more, with how many were moved;
+   * 0 when there was none.
+   */
+  async stopTransplant(): Promise<number> {
+    const transplant = this.#transplant;
+    if (transplant === null) return 0;
+    try {
+      return await transplant.stop();
+    } finally {
+      if (this.#transplant === transplant) this.#transplant = null;
+    }
+  }
+
+  /**
+   * Moves connections from one worker of this engine to another, as {@link Engine.startTransplant} does,
+   * but only those that are at a boundary now: resolves with how many were moved.
+   *
+   * @param from which worker, as for {@link Engine.workerLoop}
+   * @param to another one
+   * @param most how many at most. Default: all
+   * @throws {TypeError} when an argument is no number
+   * @throws {RangeError} when a number is out of range, or both are the same worker
+   * @throws {EngineClosedError} before `listen()` and after `shutdown()`
+   */
+  async moveConns(from: number, to: number, most: number = MOST_CONNS): Promise<number> {
+    const what = "Engine.moveConns";
+    const source = this.workerLoop(from).index;
+    const goal = this.workerLoop(to).index;
+    if (source === goal) throw new RangeError(`${what}: from and to are both worker ${goal}`);
+    integer(most, `${what}: how many`, 0, MOST_CONNS);
+    const crew = this.#living(what);
+    const thread = crew.ready.find(({ index }) => index === source);
+    return thread === undefined ? 0 : await new Transplant(crew, crew, goal).once(thread, most);
   }
 
   /**
@@ -310,32 +380,17 @@ export class Engine implements AsyncDisposable {
     void this.shutdown();
   }
 
+  /** The workers, once all have begun. */
+  #living(what: string): Crew {
+    const crew = this.#running(what);
+    if (!crew.lives) throw new EngineClosedError(what, false);
+    return crew;
+  }
+
   #running(what: string): Crew {
     if (this.#crew === null || this.#ending !== null) {
       throw new EngineClosedError(what, this.#ending !== null);
     }
     return this.#crew;
-  }
-}
-
-/** The number of the living worker with the fewest connections. */
-function fewest(crew: Crew): number {
-  const { workers } = crew.metrics();
-  const [least] = crew.ready.toSorted((a, b) => workers[a.index]!.open - workers[b.index]!.open);
-  return least?.index ?? 0;
-}
-
-/** Waits for something, unless the signal comes first. */
-async function unlessAborted(promise: Promise<void>, signal?: AbortSignal): Promise<void> {
-  if (signal === undefined) return await promise;
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
-  promise.catch(() => {}); // it fails when the engine is ended for the signal
-  try {
-    await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

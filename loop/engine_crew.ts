@@ -21,6 +21,7 @@ import type { EnginePlan } from "./engine_options.ts";
 import { fromBytes, KIND } from "./engine_wire.ts";
 import { type Claim, FdClaims } from "./fd_claims.ts";
 import type { PortGroup } from "./port_group.ts";
+import type { Transplant } from "./transplant.ts";
 import { type WorkerListener, WorkerThread } from "./worker_thread.ts";
 
 /** A worker that dies sooner than this is not begun again at once. */
@@ -37,6 +38,8 @@ const FORCE_MS = 1000;
 export class Crew implements WorkerListener {
   /** Which worker has which descriptor. */
   readonly claims: FdClaims = new FdClaims();
+  /** The moves that go on from here, by their number. */
+  readonly moves: Map<number, Transplant> = new Map();
   readonly #plan: EnginePlan;
   readonly #port: PortGroup | null;
   /** Told of a death that nobody has begun to make good. */
@@ -83,11 +86,21 @@ export class Crew implements WorkerListener {
     return this.#threads.filter((thread) => !thread.over && this.#started.has(thread));
   }
 
-  /** Waits until all have loaded their handler, and lets them listen. */
-  async start(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => this.#load(thread)));
-    this.#lives = true;
-    await this.accept(true);
+  /** Whether it takes connections: it has begun, and does not end. */
+  get lives(): boolean {
+    return this.#lives;
+  }
+
+  /** The number of the living worker with the fewest connections. */
+  fewest(): number {
+    const { workers } = this.metrics();
+    const [least] = this.ready.toSorted((a, b) => workers[a.index]!.open - workers[b.index]!.open);
+    return least?.index ?? 0;
+  }
+
+  /** Waits until all have loaded their handler, and lets them listen, unless the signal comes first. */
+  start(signal?: AbortSignal): Promise<void> {
+    return unlessAborted(this.#start(), signal);
   }
 
   /** Opens all listeners, or closes them. */
@@ -103,6 +116,8 @@ export class Crew implements WorkerListener {
 
   /** Ends all workers when their connections are over, or at a time: how many were cut off then. */
   async finish(cut: Promise<void>): Promise<number> {
+    // What is on its way may come back, and must find its worker.
+    await Promise.race([Promise.all([...this.moves.values()].map((move) => move.stop())), cut]);
     this.#lives = this.#accepts = false;
     for (const pause of this.#pauses) clearTimeout(pause);
     for (const thread of this.#living()) void quietly(thread.order(KIND.FINISH));
@@ -150,17 +165,34 @@ export class Crew implements WorkerListener {
     const { index } = thread;
     this.#past[index] = [sumOf([...this.#past[index]!, closedSnapshot(thread.snapshot)])];
     this.#listening.delete(thread);
-    const offered = thread.offered();
+    const borrowed = new Set<number>();
     for (const claim of this.claims.heldBy(index)) {
       this.claims.release(claim.fd, index);
-      if (!offered.has(claim.fd)) closeLeftover(claim);
+      if (claim.kind === "borrowed") borrowed.add(claim.fd);
+      else closeLeftover(claim);
     }
+    thread.settleAdoptions(borrowed);
     if (error === null || !this.#started.has(thread)) return;
     this.#deaths++;
     this.#report(error);
     if (!this.#lives) return;
     if (this.#plan.restarts) this.#restart(thread);
     else this.#fatal(error);
+  }
+
+  onRefused(fd: number, { index }: WorkerThread): void {
+    this.claims.release(fd, index);
+  }
+
+  onOffer(fd: number, luggage: Uint8Array, move: number, thread: WorkerThread): void {
+    this.claims.release(fd, thread.index);
+    this.moves.get(move)!.offered(fd, luggage, thread);
+  }
+
+  async #start(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => this.#load(thread)));
+    this.#lives = true;
+    await this.accept(true);
   }
 
   #living(): WorkerThread[] {
@@ -182,6 +214,7 @@ export class Crew implements WorkerListener {
   async #load(thread: WorkerThread): Promise<void> {
     thread.cpu = await thread.order(KIND.START);
     this.#started.add(thread);
+    for (const move of this.moves.values()) move.joined(thread);
   }
 
   /** Gives a worker its listener. */
@@ -274,7 +307,6 @@ export class Crew implements WorkerListener {
 
 /** Closes what a worker has left open. */
 function closeLeftover({ fd, kind }: Claim): void {
-  if (kind === "borrowed") return;
   try {
     if (kind === "listener") drainListener(Socket.adopt(fd), new Reserve());
     else FD.adopt(fd).close();
@@ -284,7 +316,7 @@ function closeLeftover({ fd, kind }: Claim): void {
 }
 
 /** The answer to an order, 0 when the worker dies first. */
-async function quietly(answer: Promise<number>): Promise<number> {
+export async function quietly(answer: Promise<number>): Promise<number> {
   try {
     return await answer;
   } catch {
@@ -295,4 +327,19 @@ async function quietly(answer: Promise<number>): Promise<number> {
 function warn(error: Error): void {
   const host = globalThis as unknown as { process: { emitWarning(warning: Error): void } };
   host.process.emitWarning(error);
+}
+
+/** Waits for something, unless the signal comes first. */
+async function unlessAborted(promise: Promise<void>, signal?: AbortSignal): Promise<void> {
+  if (signal === undefined) return await promise;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  promise.catch(() => {}); // it fails when the engine is ended for the signal
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }

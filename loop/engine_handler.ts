@@ -30,6 +30,17 @@ export interface EngineWorker {
   countRequests(more?: number): void;
 }
 
+/** What goes with a connection to its next owner. */
+export interface ConnLuggage {
+  /**
+   * Bytes that were received and not understood yet, such as the beginning of a message: `onData` gets
+   * them first, before anything is read. Default: none.
+   */
+  carry?: ArrayBufferView;
+  /** What `onAdopt` is given there: a copy, as structuredClone makes one. Default: undefined. */
+  state?: unknown;
+}
+
 /**
  * The exports of a handler's module. All are called on the thread of the worker, inside a turn of its
  * loop. What they throw, and what nothing catches, ends the worker: the engine closes what it had, and
@@ -49,7 +60,23 @@ export interface EngineHandler {
   onEnd?(conn: Connection): void;
   /** Everything that had to wait was sent. */
   onDrain?(conn: Connection): void;
-  /** The connection is over. It is called once for each `onOpen`, unless the worker itself dies. */
+  /**
+   * A connection has come that somebody else has had before: `Engine.adoptConn`, or another worker's
+   * `onMove`. Without this, `onOpen` is called.
+   *
+   * @param state what came with it
+   */
+  onAdopt?(conn: Connection, socket: Socket, state: unknown): void;
+  /**
+   * The connection goes to another worker (`Engine.startTransplant`, `Engine.moveConns`), and is over
+   * here: `conn` and its socket can do nothing any more. Answers what is to go with it. Without this,
+   * `onClose(conn, null)` is called, and nothing goes with it.
+   */
+  onMove?(conn: Connection): ConnLuggage | void;
+  /**
+   * The connection is over. Either this or `onMove` is called, once, for each `onOpen` and `onAdopt`,
+   * unless the worker itself dies.
+   */
   onClose?(conn: Connection, error: Error | null): void;
   /** `engine.post` has sent a value. */
   onMessage?(value: unknown, loop: Loop, worker: EngineWorker): void;
@@ -87,6 +114,8 @@ const NAMES = [
   "onData",
   "onEnd",
   "onDrain",
+  "onAdopt",
+  "onMove",
   "onClose",
   "onMessage",
   "onShutdown",

@@ -18,6 +18,7 @@ export const CONNECTION_COUNTS = [
   "adopted",
   "registered",
   "closes",
+  "moved",
   "errors",
   "refused",
   "messages",
@@ -56,12 +57,14 @@ export type ConnectionCounts = Record<(typeof CONNECTION_COUNTS)[number], number
 export interface WorkerMetrics extends LoopMetrics {
   /** Connections that were accepted. */
   readonly accepts: number;
-  /** Connections that `adoptConn` has handed over. */
+  /** Connections that `adoptConn` has handed over, and those that were moved here, or came back. */
   readonly adopted: number;
   /** Descriptors that `registerConn` has registered. */
   readonly registered: number;
-  /** How many of these three are over: `accepts + adopted + registered - closes` is `open`. */
+  /** How many of these three are over. */
   readonly closes: number;
+  /** How many were moved away: `accepts + adopted + registered - closes - moved` is `open`. */
+  readonly moved: number;
   /** Connections that are open. */
   readonly open: number;
   /** Connections that ended with an error, and errors of the listener. */
@@ -159,8 +162,8 @@ export function workerMetrics(snapshot: Snapshot): WorkerMetrics {
   const named: Record<string, number | number[]> = {};
   const names = [...CONNECTION_COUNTS, ...LOOP_COUNTS, "timers"];
   names.forEach((name, index) => named[name] = snapshot[index]!);
-  const { accepts, adopted, registered, closes } = named as ConnectionCounts;
-  named.open = accepts + adopted + registered - closes;
+  const { accepts, adopted, registered, closes, moved } = named as ConnectionCounts;
+  named.open = accepts + adopted + registered - closes - moved;
   named.batchSizes = withoutEmpty(snapshot.subarray(BATCH_SIZES, TURN_TIMES));
   named.turnMicroseconds = withoutEmpty(snapshot.subarray(TURN_TIMES));
   return named as unknown as WorkerMetrics;

@@ -7,8 +7,9 @@
 
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { ClosedError } from "../handles/closed_error.ts";
-import { shown } from "../handles/validate.ts";
+import { bytes as checkBytes, options as checkOptions, shown } from "../handles/validate.ts";
 import { QueueFullError, UnknownFDError } from "./conn_errors.ts";
+import type { ConnLuggage } from "./engine_handler.ts";
 
 /** What a record says. A worker answers each order that has a number with that number. */
 export const KIND = {
@@ -25,12 +26,21 @@ export const KIND = {
   UNREGISTER: 5,
   /** Send the body on `fd`. */
   WRITE: 6,
-  /** Take over the connection `fd`. The body: bytes that were read from it before. */
+  /**
+   * Take over the connection `fd`. The body: {@linkcode packed} luggage. With an `extra` of
+   * {@linkcode BACK} it has left you before.
+   */
   ADOPT: 7,
   /** End when the last connection is over. */
   FINISH: 8,
   /** End all connections, and then yourself. */
   CLOSE: 9,
+  /** Offer connections, `fd` more than before, for the move `extra`, as they come to a boundary. */
+  MOVE: 10,
+  /** Offer those that are at a boundary now, at most `fd`, for the move `extra`. The answer: how many. */
+  MOVE_NOW: 11,
+  /** Offer no more. */
+  STAY: 12,
   // From a worker.
   /** It was done. The body: the answer, where there is one. */
   DONE: 20,
@@ -40,6 +50,8 @@ export const KIND = {
   FAILED: 22,
   /** The worker ends as it was told to. */
   ENDED: 23,
+  /** The connection `fd` is the engine's, for the move `extra`. The body: {@linkcode packed} luggage. */
+  OFFER: 24,
   // Both ways.
   /** The body: a value of the program. */
   VALUE: 30,
@@ -53,6 +65,9 @@ export interface Registration {
   readonly module: string;
   readonly options: object;
 }
+
+/** See {@linkcode KIND}. */
+export const BACK = 1;
 
 const HEADER_BYTES = 16;
 
@@ -146,6 +161,42 @@ function unclonable(value: unknown, what: string, why: string): TypeError {
 /** The value that {@linkcode toBytes} made bytes of. */
 export function fromBytes(bytes: Uint8Array): unknown {
   return serializer().deserialize(bytes);
+}
+
+/** How many bytes say how long the state is. */
+const LENGTH_BYTES = 4;
+
+/**
+ * What goes with a connection, as bytes.
+ *
+ * @param undelivered what is carried behind the luggage's own
+ * @throws {TypeError} when it is no luggage, or the state cannot be cloned
+ */
+export function packed(
+  luggage: ConnLuggage,
+  what: string,
+  undelivered: Uint8Array = NOTHING,
+): Uint8Array<ArrayBuffer> {
+  const { carry = NOTHING, state } = checkOptions(luggage, `${what}: what goes with it`);
+  const bytes = checkBytes(carry, `${what}: carry`);
+  const cloned = state === undefined ? NOTHING : toBytes(state, `${what}: the state`);
+  const end = LENGTH_BYTES + cloned.byteLength;
+  const all = new Uint8Array(
+    new ArrayBuffer(end + bytes.byteLength + undelivered.byteLength),
+  );
+  new DataView(all.buffer).setUint32(0, cloned.byteLength);
+  all.set(cloned, LENGTH_BYTES);
+  all.set(bytes, end);
+  all.set(undelivered, end + bytes.byteLength);
+  return all;
+}
+
+/** The luggage that {@linkcode packed} made bytes of. */
+export function unpacked(bytes: Uint8Array): { carry: Uint8Array; state: unknown } {
+  const { buffer, byteOffset, byteLength } = bytes;
+  const end = LENGTH_BYTES + new DataView(buffer, byteOffset, byteLength).getUint32(0);
+  const state = end === LENGTH_BYTES ? undefined : fromBytes(bytes.slice(LENGTH_BYTES, end));
+  return { carry: bytes.subarray(end), state };
 }
 
 /** An error as bytes: its class is one of this library's there again, or Error. */

@@ -90,6 +90,11 @@ export class Outbox implements Unfinished {
     return this.#backlog === null && this.#files === null;
   }
 
+  /** Whether nothing waits, and nothing is the last. */
+  get isIdle(): boolean {
+    return !this.#ending && this.isEmpty;
+  }
+
   /** Whether the writing side has ended, or there is none. */
   get ended(): boolean {
     return this.#ended;

@@ -145,8 +145,8 @@ export class WorkerLoop {
 }
 
 /**
- * Claims a descriptor for a worker, and gives an order about it. The claim is the worker's to give up
- * from when it was given.
+ * Claims a descriptor for a worker, and gives an order about it. From when it was given, the claim is
+ * not the caller's to give up: what is refused is claimed by nobody when the promise rejects.
  *
  * @throws {SyscallError} EEXIST, when a worker has the descriptor already
  */

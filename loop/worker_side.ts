@@ -10,9 +10,11 @@ import type { SocketAddress } from "../handles/socket_address.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { ConnOptions } from "./conn_options.ts";
 import type { Core } from "./core.ts";
+import { Departures } from "./departures.ts";
 import { checkHandler, type EngineHandler, type EngineWorker } from "./engine_handler.ts";
 import { MetricsPublisher } from "./engine_metrics.ts";
 import {
+  BACK,
   checkRoom,
   errorBytes,
   fromBytes,
@@ -50,6 +52,7 @@ export class WorkerSide implements EngineWorker {
   readonly #claims: FdClaims;
   readonly #metrics: MetricsPublisher;
   readonly #conns: WorkerConns;
+  readonly #departures: Departures;
   readonly #modules: Map<string, Promise<BoundHandler>> = new Map();
   /** The inside of the loop, from its first turn on. */
   #core: Core | null = null;
@@ -82,6 +85,10 @@ export class WorkerSide implements EngineWorker {
       orders.settings.conn,
       () => this.#endWhenEmpty(),
     );
+    this.#departures = new Departures(this.#conns, ({ fd, luggage }, move) => {
+      this.#publish();
+      this.#send(header(KIND.OFFER, 0, fd, move), luggage);
+    });
     eachTurn(this.loop, (core) => this.#beginTurn(core));
   }
 
@@ -122,6 +129,7 @@ export class WorkerSide implements EngineWorker {
       this.#take(opened(record));
       taken = true;
     }
+    if (!this.#failed) this.#call(() => this.#departures.depart());
     const waited = this.#outbox.pending > 0;
     if (waited) this.#outbox.flush();
     if (this.#inbox.takeWish() || waited) this.#ring();
@@ -176,7 +184,7 @@ export class WorkerSide implements EngineWorker {
   }
 
   /** Answers the answer, or null when it is given later or not at all. */
-  #obey({ id, kind, fd, body }: Letter): number | null | Promise<number> {
+  #obey({ id, kind, fd, extra, body }: Letter): number | null | Promise<number> {
     switch (kind) {
       case KIND.START:
         return this.#start();
@@ -192,11 +200,19 @@ export class WorkerSide implements EngineWorker {
       case KIND.WRITE:
         return this.loop.write(fd, body) ? 1 : 0;
       case KIND.ADOPT: {
-        const open = this.#conns.adopt(fd, body, this.#bound!);
+        const open = this.#conns.adopt(fd, body, this.#bound!, extra === BACK);
         this.#reply(id);
         this.#call(open);
         return null;
       }
+      case KIND.MOVE:
+        this.#departures.allow(this.#core!, extra, fd);
+        return 0;
+      case KIND.MOVE_NOW:
+        return this.#moveNow(extra, fd);
+      case KIND.STAY:
+        this.#departures.stop(this.#core!);
+        return 0;
       case KIND.FINISH:
         return this.#finish();
       case KIND.CLOSE:
@@ -265,9 +281,17 @@ export class WorkerSide implements EngineWorker {
     return 0;
   }
 
+  /** Answers how many have left. */
+  #moveNow(move: number, most: number): number {
+    let count = 0;
+    this.#call(() => count = this.#departures.now(move, most));
+    return count;
+  }
+
   #finish(): number {
     const count = this.#pause();
     this.#finishing = true;
+    this.#departures.stop(this.#core!);
     this.#call(() => this.#handler?.onShutdown?.(this.loop, this));
     this.#endWhenEmpty();
     return count;
@@ -276,6 +300,7 @@ export class WorkerSide implements EngineWorker {
   #close(): number {
     this.#pause();
     this.#finishing = true;
+    this.#departures.stop(this.#core!);
     const count = this.#conns.endAll();
     this.#endWhenEmpty();
     return count;

@@ -8,7 +8,16 @@
 import { bellFrom } from "./bell.ts";
 import { EngineWorkerError } from "./engine_errors.ts";
 import { METRICS_BYTES, readSnapshot, type Snapshot } from "./engine_metrics.ts";
-import { checkRoom, errorOf, header, KIND, type Kind, NOTHING, opened } from "./engine_wire.ts";
+import {
+  BACK,
+  checkRoom,
+  errorOf,
+  header,
+  KIND,
+  type Kind,
+  NOTHING,
+  opened,
+} from "./engine_wire.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import { mailboxMemory, MailboxReader, MailboxWriter } from "./mailbox.ts";
 import { LoopWaker } from "./waker.ts";
@@ -26,6 +35,10 @@ export interface WorkerListener {
   onValue(bytes: Uint8Array, worker: WorkerThread): void;
   /** Its thread is over. Null when it was told to end. */
   onGone(error: EngineWorkerError | null, worker: WorkerThread): void;
+  /** It has refused to take over a connection. */
+  onRefused(fd: number, worker: WorkerThread): void;
+  /** A connection has left it, for a move: the engine's from here on. */
+  onOffer(fd: number, luggage: Uint8Array, move: number, worker: WorkerThread): void;
 }
 
 /** The part of a thread of `node:worker_threads`, which both runtimes have, that is needed here. */
@@ -107,15 +120,21 @@ export class WorkerThread {
    * Gives an order: what it answers. Rejects with what it refuses it for, or when it dies. When this
    * throws, the order was not given.
    */
-  order(kind: Kind, fd: number = -1, body: Uint8Array = NOTHING): Promise<number> {
+  order(
+    kind: Kind,
+    fd: number = -1,
+    body: Uint8Array = NOTHING,
+    extra: number = 0,
+  ): Promise<number> {
     if (this.#over) throw new EngineWorkerError(this.index, "has ended", this.#error ?? undefined);
-    if (body.byteLength > 0) {
+    // What it has sent itself must not be refused to come back.
+    if (body.byteLength > 0 && extra !== BACK) {
       checkRoom(this.#inbox.pending, body.byteLength, `worker ${this.index}`);
     }
     const order: Order = { ...Promise.withResolvers<number>(), kind, fd };
     const id = ++this.#lastOrder;
     this.#orders.set(id, order);
-    this.#inbox.send(header(kind, id, fd), body);
+    this.#inbox.send(header(kind, id, fd, extra), body);
     this.#wake();
     return order.promise;
   }
@@ -130,9 +149,10 @@ export class WorkerThread {
   /** Takes what has come from it. */
   take(): void {
     for (let record = this.#outbox.next(); record !== null; record = this.#outbox.next()) {
-      const { kind, id, extra, body } = opened(record);
+      const { kind, id, fd, extra, body } = opened(record);
       if (kind === KIND.DONE) this.#forget(id)?.resolve(extra);
-      else if (kind === KIND.REFUSED) this.#forget(id)?.reject(errorOf(body));
+      else if (kind === KIND.REFUSED) this.#refused(id, errorOf(body));
+      else if (kind === KIND.OFFER) this.#listener.onOffer(fd, body, extra, this);
       else if (kind === KIND.VALUE) this.#listener.onValue(body, this);
       else if (kind === KIND.FAILED) this.#error = errorOf(body);
       else if (kind === KIND.ENDED) this.#ended = true;
@@ -143,10 +163,14 @@ export class WorkerThread {
     if (this.#outbox.takeWish() || this.#inbox.pending < before) this.#wake();
   }
 
-  /** The descriptors that were offered to it, and of which it has not said that it took them. */
-  offered(): Set<number> {
-    const offers = [...this.#orders.values()].filter(({ kind }) => kind === KIND.ADOPT);
-    return new Set(offers.map(({ fd }) => fd));
+  /**
+   * Answers the orders to take over connections that it was given before it died: it has taken them over,
+   * and they ended with it, without those that are said.
+   */
+  settleAdoptions(untaken: ReadonlySet<number>): void {
+    for (const [id, { kind, fd }] of this.#orders) {
+      if (kind === KIND.ADOPT && !untaken.has(fd)) this.#forget(id)?.resolve(0);
+    }
   }
 
   /**
@@ -176,6 +200,13 @@ export class WorkerThread {
       // It ends: the thread says so soon.
       if (!(error instanceof LoopClosedError)) throw error;
     }
+  }
+
+  #refused(id: number, error: Error): void {
+    const order = this.#forget(id);
+    if (order === undefined) return;
+    if (order.kind === KIND.ADOPT) this.#listener.onRefused(order.fd, this);
+    order.reject(error);
   }
 
   #forget(id: number): Order | undefined {

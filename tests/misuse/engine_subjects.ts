@@ -51,7 +51,17 @@ export const ENGINE_SUBJECTS: Readonly<Record<string, Subject>> = {
     close: (engine) => void (engine as Engine).shutdown({ deadline: 0 }),
     drive: (engine) => void (engine as Engine).shutdown({ deadline: 0 }),
     // They need the workers, which this one never gets.
-    refused: ["new", "workerLoop", "metrics", "pauseAccept", "resumeAccept", "post", "adoptConn"],
+    refused: [
+      "new",
+      "workerLoop",
+      "metrics",
+      "pauseAccept",
+      "resumeAccept",
+      "post",
+      "adoptConn",
+      "startTransplant",
+      "moveConns",
+    ],
     omitted: ["listen"], // it begins a thread; what it is given is checked in tests/engine_test.ts
     valid: {
       new: () => [Symbol("owned"), {}],
@@ -70,6 +80,8 @@ export const ENGINE_SUBJECTS: Readonly<Record<string, Subject>> = {
       workerLoop: () => [0],
       post: () => [0, "value"],
       adoptConn: (scope) => [left(scope), { carry: new Uint8Array(1), worker: 0 }],
+      startTransplant: () => [Engine.create({ handler, workers: 1 })],
+      moveConns: () => [0, 1, 5],
       shutdown: () => [{ deadline: 1 }],
     },
   },
