@@ -165,7 +165,7 @@ export {
 export { ConsoleStopper, type SharedConsoleStopper } from "./loop/console_stopper.ts";
 export { Connection } from "./loop/connection.ts";
 export type { SendfileOptions } from "./loop/file_job.ts";
-export { type AdoptOptions, Engine, type ShutdownOptions } from "./loop/engine.ts";
+export { Engine } from "./loop/engine.ts";
 export { EngineClosedError, EngineWorkerError } from "./loop/engine_errors.ts";
 export {
   type ConnLuggage,
@@ -185,6 +185,8 @@ export { EventPoll, type PollEvent, type PollWaitOptions } from "./loop/event_po
 export { EventPollError, type EventPollErrorCode } from "./loop/event_poll_error.ts";
 export type { FileIdentifier } from "./loop/event_settings.ts";
 export { HandleSource } from "./loop/handle_source.ts";
+export type { DepartedConn } from "./loop/transplant.ts";
+export type { AdoptOptions, EngineOptions, ShutdownOptions } from "./loop/engine_options.ts";
 export type { Interest, Readiness } from "./loop/interest.ts";
 export { Loop } from "./loop/loop.ts";
 export { LoopBase } from "./loop/loop_base.ts";

@@ -4,44 +4,33 @@
  * @module
  */
 
-import { Descriptor, OWNED } from "../handles/descriptor.ts";
-import { type Duration, toMilliseconds } from "../handles/duration.ts";
-import { FD } from "../handles/fd.ts";
+import { OWNED } from "../handles/descriptor.ts";
+import { toMilliseconds } from "../handles/duration.ts";
+import type { Socket } from "../handles/socket.ts";
 import type { SocketAddress } from "../handles/socket_address.ts";
 import { abortSignal, integer, options as checkOptions, shown } from "../handles/validate.ts";
 import { Crew } from "./engine_crew.ts";
 import { EngineClosedError, type EngineWorkerError } from "./engine_errors.ts";
-import type { ConnLuggage } from "./engine_handler.ts";
 import type { EngineMetrics } from "./engine_metrics.ts";
-import { checkEngineOptions, type EngineOptions, type EnginePlan } from "./engine_options.ts";
-import { KIND, packed, toBytes } from "./engine_wire.ts";
+import {
+  type AdoptOptions,
+  checkEngineOptions,
+  type EngineOptions,
+  type EnginePlan,
+  type ShutdownOptions,
+} from "./engine_options.ts";
+import { packed, toBytes } from "./engine_wire.ts";
 import type { WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
-import { bindPort, type PortGroup } from "./port_group.ts";
-import { targetNumber } from "./registry.ts";
-import { Transplant } from "./transplant.ts";
-import { orderClaimed, WorkerLoop } from "./worker_loop.ts";
-
-/** How long connections have to come to their end when nobody says. */
-const DEADLINE_MS = 10_000;
+import { bindPort, inheritPort, type PortGroup } from "./port_group.ts";
+import { type DepartedConn, ToProgram, ToWorkers, Transplant } from "./transplant.ts";
+import { giveConn, WorkerLoop } from "./worker_loop.ts";
 
 /** The longest time that a timer of the runtime takes. */
 const LONGEST_MS = 0x7fff_ffff;
 
-/** How an Engine is shut down. */
-export interface ShutdownOptions {
-  /** How long the connections that are open may take; 0 ends them at once. Default: 10 s. */
-  deadline?: Duration;
-}
-
 /** The most connections that an order can name. */
 const MOST_CONNS = 0x7fff_ffff;
-
-/** How a connection is handed over. */
-export interface AdoptOptions extends ConnLuggage {
-  /** Which worker is to have it, as for {@linkcode Engine.workerLoop}. Default: the one with the fewest. */
-  worker?: number;
-}
 
 /**
  * N threads that serve one port: each has a loop of its own, its own listener on the port
@@ -210,6 +199,18 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
+   * Stops to accept as {@link Engine.pauseAccept} does, but gives the listeners to the caller, for another
+   * process to go on with: `EngineOptions.listeners` there. Clients that wait in the backlogs go on
+   * waiting, and others go on coming. None come from a worker that is dead at this moment.
+   *
+   * @throws {SyscallError} EMFILE, ENFILE
+   * @throws {EngineClosedError} before `listen()` and after `shutdown()`
+   */
+  async releaseListeners(): Promise<Socket[]> {
+    return await this.#running("Engine.releaseListeners").releaseListeners();
+  }
+
+  /**
    * Sends a value to the `onMessage` of a worker's handler: a copy, as structuredClone makes one. Values
    * arrive in their order. Answers false while the worker is dead, when nobody would receive it.
    *
@@ -246,19 +247,7 @@ export class Engine implements AsyncDisposable {
     const body = packed(luggage, what);
     const crew = this.#running(what);
     const index = worker === undefined ? crew.fewest() : this.workerLoop(worker).index;
-    const number = targetNumber(target, what);
-    if (!(target instanceof Descriptor)) {
-      await orderClaimed(crew, index, KIND.ADOPT, number, body, what);
-      return;
-    }
-    const duplicate = FD.duplicate(number);
-    try {
-      await orderClaimed(crew, index, KIND.ADOPT, duplicate.raw, body, what);
-    } catch (error) {
-      duplicate.close();
-      throw error;
-    }
-    target.close();
+    await giveConn(crew, index, target, body, what);
   }
 
   /**
@@ -268,6 +257,9 @@ export class Engine implements AsyncDisposable {
    * number; what is not read yet, `onMove` and `onAdopt` carry over ({@linkcode EngineHandler}).
    *
    * A connection that no worker there takes comes back, as a new one, and stays until its next message.
+   * Instead of an engine, a function can take them, on this thread: to send them to another process, such
+   * as the next one of a hot restart (`sendFds`), of which examples/hot_restart.ts is a whole one.
+   *
    * At most 64 of a worker are on their way at a time, each of them with one owner: when a worker dies
    * here before it has let one go, or there after it has taken it, that one ends with it. The move ends
    * by itself when the other engine does. Connections whose socket the handler has shared stay.
@@ -276,18 +268,21 @@ export class Engine implements AsyncDisposable {
    * @throws {Error} while another transplant goes on, or one from there to here
    * @throws {EngineClosedError} before `listen()` and after `shutdown()`, of either
    */
-  startTransplant(target: Engine): void {
+  startTransplant(target: Engine | ((conn: DepartedConn) => boolean | Promise<boolean>)): void {
     const what = "Engine.startTransplant";
-    if (!(target instanceof Engine) || target === this) {
+    const isEngine = target instanceof Engine;
+    if (target === this || !(isEngine || typeof target === "function")) {
       const got = target === this ? "the engine itself" : shown(target);
-      throw new TypeError(`${what}: the target must be another Engine, got ${got}`);
+      throw new TypeError(`${what}: the target must be another Engine, or a function, got ${got}`);
     }
     const from = this.#living(what);
-    const to = target.#living(`${what}: the target`);
-    if (this.#transplant !== null || target.#transplant?.to === from) {
+    const to = isEngine
+      ? new ToWorkers(target.#living(`${what}: the target`), null)
+      : new ToProgram(target);
+    if (this.#transplant !== null || (isEngine && target.#transplant?.to.crew === from)) {
       throw new Error(`${what}: connections are moving already: await stopTransplant() first`);
     }
-    this.#transplant = new Transplant(from, to, null);
+    this.#transplant = new Transplant(from, to);
     this.#transplant.start();
   }
 
@@ -324,7 +319,9 @@ export class Engine implements AsyncDisposable {
     integer(most, `${what}: how many`, 0, MOST_CONNS);
     const crew = this.#living(what);
     const thread = crew.ready.find(({ index }) => index === source);
-    return thread === undefined ? 0 : await new Transplant(crew, crew, goal).once(thread, most);
+    return thread === undefined
+      ? 0
+      : await new Transplant(crew, new ToWorkers(crew, goal)).once(thread, most);
   }
 
   /**
@@ -340,7 +337,7 @@ export class Engine implements AsyncDisposable {
    */
   async shutdown(options: ShutdownOptions = {}): Promise<number> {
     const what = "Engine.shutdown";
-    const { deadline = DEADLINE_MS } = checkOptions(options, `${what}: options`);
+    const { deadline = 10_000 } = checkOptions(options, `${what}: options`);
     const milliseconds = toMilliseconds(deadline, `${what}: deadline`);
     this.#ending ??= this.#end();
     const timer = setTimeout(() => this.#cut.resolve(), Math.min(milliseconds, LONGEST_MS));
@@ -358,9 +355,10 @@ export class Engine implements AsyncDisposable {
 
   /** Takes the port. When it cannot be had, `listen` can be called again. */
   async #bind(signal: AbortSignal | undefined): Promise<PortGroup | null> {
-    const { address, listen } = this.#plan;
-    if (address === null) return null;
+    const { address, listen, listeners } = this.#plan;
     try {
+      if (listeners !== null) return inheritPort(listeners, listen);
+      if (address === null) return null;
       const wait = signal === undefined ? {} : { signal };
       return await bindPort(address, this.numWorkers, { ...listen, ...wait });
     } catch (error) {

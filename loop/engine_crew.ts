@@ -18,7 +18,7 @@ import {
   workerMetrics,
 } from "./engine_metrics.ts";
 import type { EnginePlan } from "./engine_options.ts";
-import { fromBytes, KIND } from "./engine_wire.ts";
+import { fromBytes, KIND, type Kind } from "./engine_wire.ts";
 import { type Claim, FdClaims } from "./fd_claims.ts";
 import type { PortGroup } from "./port_group.ts";
 import type { Transplant } from "./transplant.ts";
@@ -107,10 +107,24 @@ export class Crew implements WorkerListener {
   accept(on: boolean): Promise<void> {
     this.#accepts = on;
     const change = this.#change.then(async () => {
-      const all = this.ready.map((thread) => on ? this.#listen(thread) : this.#pause(thread));
+      const all = this.ready.map((thread) =>
+        on ? this.#listen(thread) : this.#stop(thread, KIND.PAUSE)
+      );
       await Promise.all(all);
     });
     this.#change = change.catch(() => {});
+    return change;
+  }
+
+  /** Takes the listeners from all workers that have one, without a word to who waits there. */
+  releaseListeners(): Promise<Socket[]> {
+    const change = this.#change.then(async () => {
+      const released = this.#duplicateListeners();
+      this.#accepts = false;
+      await Promise.all([...this.#listening].map((thread) => this.#stop(thread, KIND.RELEASE)));
+      return released;
+    });
+    this.#change = change.then(() => {}, () => {});
     return change;
   }
 
@@ -242,9 +256,25 @@ export class Crew implements WorkerListener {
     }
   }
 
-  async #pause(thread: WorkerThread): Promise<void> {
+  /** All listeners or none. */
+  #duplicateListeners(): Socket[] {
+    const released: Socket[] = [];
+    try {
+      for (const { index } of this.#listening) {
+        for (const { fd, kind } of this.claims.heldBy(index)) {
+          if (kind === "listener") released.push(Socket.duplicate(fd));
+        }
+      }
+    } catch (error) {
+      for (const listener of released) listener.close();
+      throw error;
+    }
+    return released;
+  }
+
+  async #stop(thread: WorkerThread, kind: Kind): Promise<void> {
     // One that dies meanwhile has its listener closed by that.
-    await quietly(thread.order(KIND.PAUSE));
+    await quietly(thread.order(kind));
     this.#listening.delete(thread);
   }
 

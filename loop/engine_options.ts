@@ -7,11 +7,13 @@
 import { getAffinity } from "../handles/affinity.ts";
 import { spreadCPUs } from "../handles/cpu_topology.ts";
 import { type Duration, toMilliseconds } from "../handles/duration.ts";
+import { Socket } from "../handles/socket.ts";
 import type { AddressLike } from "../handles/socket_address.ts";
 import { integer, oneOf, options as checkOptions, shown } from "../handles/validate.ts";
 import type { AcceptorOptions } from "./acceptor.ts";
 import type { ConnOptions } from "./conn_options.ts";
 import type { ConnTimeoutOptions } from "./conn_timeouts.ts";
+import type { ConnLuggage } from "./engine_handler.ts";
 import type { EngineWorkerError } from "./engine_errors.ts";
 import { MOST_WORKERS } from "./fd_claims.ts";
 import type { BindPortOptions } from "./port_group.ts";
@@ -31,7 +33,16 @@ export interface EngineOptions {
    * Without it nothing is accepted, and connections come by `adoptConn`. Default: none.
    */
   address?: AddressLike;
-  /** How many threads. Default: as many as there are CPUs for this process. */
+  /**
+   * Listeners to go on with instead of an address, of another process (`Engine.releaseListeners`) or of a
+   * service manager: TCP, made with `reusePort`, all at one address. They are the engine's from `listen()`
+   * on. Default: none.
+   */
+  listeners?: readonly Socket[];
+  /**
+   * How many threads. With `listeners` there must be one for each. Default: as many as there are of
+   * those, or CPUs for this process.
+   */
   workers?: number;
   /**
    * Whether each worker is bound to a CPU: `"spread"` chooses them, over the NUMA nodes and cores of
@@ -57,6 +68,18 @@ export interface EngineOptions {
   onMessage?(value: unknown, worker: number): void;
 }
 
+/** How an Engine is shut down. */
+export interface ShutdownOptions {
+  /** How long the connections that are open may take; 0 ends them at once. Default: 10 s. */
+  deadline?: Duration;
+}
+
+/** How a connection is handed over. */
+export interface AdoptOptions extends ConnLuggage {
+  /** Which worker is to have it, as for `Engine.workerLoop`. Default: the one with the fewest. */
+  worker?: number;
+}
+
 /** The options as the workers get them: nothing in it is bound to a thread. */
 export interface WorkerSettings {
   readonly handler: string;
@@ -71,6 +94,7 @@ export interface EnginePlan {
   /** The CPU of each worker, null for none. */
   readonly cpus: readonly (number | null)[];
   readonly address: AddressLike | null;
+  readonly listeners: readonly Socket[] | null;
   readonly listen: BindPortOptions;
   readonly restarts: boolean;
   readonly onWorkerError: ((error: EngineWorkerError) => void) | null;
@@ -88,7 +112,8 @@ export function checkEngineOptions(options: EngineOptions): EnginePlan {
   const {
     handler,
     address = null,
-    workers = getAffinity().length,
+    listeners = null,
+    workers = listeners?.length ?? getAffinity().length,
     affinity = "none",
     listen = {},
     accept = {},
@@ -108,6 +133,9 @@ export function checkEngineOptions(options: EngineOptions): EnginePlan {
       conn: portable(conn, `${what}: conn`),
     },
     address,
+    listeners: listeners === null
+      ? null
+      : inherited(listeners, address, count, `${what}: listeners`),
     listen: { noDelay: true, ...checkOptions(listen, `${what}: listen`) },
     restarts: oneOf(policy, ["restart", "stop"], `${what}: policy`) === "restart",
     onWorkerError: callback(onWorkerError, `${what}: onWorkerError`),
@@ -161,6 +189,16 @@ export function portable(conn: ConnOptions, what: string): Omit<ConnOptions, "ca
       : { maxBacklog: integer(maxBacklog, `${what}.maxBacklog`, 1, Number.MAX_SAFE_INTEGER) }),
     ...(timeouts === undefined ? {} : { timeouts: limits }),
   };
+}
+
+function inherited(listeners: unknown, address: unknown, count: number, what: string): Socket[] {
+  const isList = Array.isArray(listeners) && listeners.every((one) => one instanceof Socket);
+  if (!isList) throw new TypeError(`${what} must be an array of Sockets, got ${shown(listeners)}`);
+  if (address !== null) throw new TypeError(`${what} have an address: leave the option out`);
+  if (listeners.length !== count) {
+    throw new RangeError(`${what}: ${listeners.length} for ${count} workers: give one to each`);
+  }
+  return [...listeners];
 }
 
 function callback<F>(value: F | undefined, what: string): F | null {

@@ -41,6 +41,8 @@ export const KIND = {
   MOVE_NOW: 11,
   /** Offer no more. */
   STAY: 12,
+  /** Stop to accept, and close your descriptor of the listener, which others go on with. */
+  RELEASE: 13,
   // From a worker.
   /** It was done. The body: the answer, where there is one. */
   DONE: 20,

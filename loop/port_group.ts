@@ -12,7 +12,12 @@ import { ClosedError } from "../handles/closed_error.ts";
 import { OWNED } from "../handles/descriptor.ts";
 import { type Duration, toMilliseconds } from "../handles/duration.ts";
 import { Socket } from "../handles/socket.ts";
-import { type AddressLike, checkAddress, type SocketAddress } from "../handles/socket_address.ts";
+import {
+  type AddressLike,
+  checkAddress,
+  formatAddress,
+  type SocketAddress,
+} from "../handles/socket_address.ts";
 import { type ListenOptions, openHolder } from "../handles/socket_open.ts";
 import type { AcceptOptions, BufferOptions, TCPOptions } from "../handles/socket_options.ts";
 import { TimerFD } from "../handles/timer_fd.ts";
@@ -186,6 +191,35 @@ export class PortGroup implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/**
+ * Goes on with listeners that somebody else has bound to one port with `SO_REUSEPORT`: they are the
+ * group's from here on. When this throws, they are still the caller's.
+ *
+ * @throws {TypeError} when they do not share one TCP address
+ * @throws {SyscallError} EADDRINUSE, when they were bound without `SO_REUSEPORT`; EMFILE, ENFILE
+ */
+export function inheritPort(listeners: readonly Socket[], common: BindPortOptions): PortGroup {
+  const what = "Engine.listen";
+  const { retry: _retry, signal: _signal, loop: _loop, ...rest } = common;
+  const [address, ...others] = listeners.map(({ localAddress }) => localAddress);
+  if (address === undefined || address.family === "unix") {
+    throw new TypeError(`${what}: the listeners must be bound to a TCP port`);
+  }
+  const place = formatAddress(address);
+  if (others.some((other) => formatAddress(other) !== place)) {
+    throw new TypeError(`${what}: the listeners must all be bound to ${place}`);
+  }
+  const options: ListenOptions = {
+    ...rest,
+    type: "stream",
+    blocking: false,
+    reuseAddr: true,
+    reusePort: true,
+  };
+  const holder = Socket.adopt(openHolder(address, options, false, what));
+  return new PortGroup(OWNED, holder, address, options, [...listeners]);
 }
 
 /** Binds everything or nothing; null when the port is taken and another attempt is to follow. */

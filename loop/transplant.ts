@@ -14,36 +14,106 @@
  * @module
  */
 
+import { disown, isAlone } from "../handles/descriptor.ts";
 import { FD } from "../handles/fd.ts";
+import { Socket } from "../handles/socket.ts";
 import { type Crew, quietly } from "./engine_crew.ts";
-import { BACK, KIND } from "./engine_wire.ts";
+import type { ConnLuggage } from "./engine_handler.ts";
+import { BACK, KIND, unpacked } from "./engine_wire.ts";
 import type { WorkerThread } from "./worker_thread.ts";
 
 /** How many connections of one worker are on their way at a time. */
 const MOST_ON_THEIR_WAY = 64;
+
+/** A connection that has left its engine, for a program to do with it what it wants. */
+export interface DepartedConn extends ConnLuggage {
+  /** It is closed when the program has taken it: by then it was sent elsewhere, or duplicated. */
+  readonly socket: Socket;
+}
+
+/** Whom connections are given to. */
+export interface Destination {
+  /** Whose workers, null for none. */
+  readonly crew: Crew | null;
+  /** Whether it takes any at all. */
+  readonly lives: boolean;
+  /** Gives it a connection. When it answers false, that is the giver's again. */
+  take(fd: number, luggage: Uint8Array): Promise<boolean>;
+}
+
+/** One worker of an engine, or all in turn. */
+export class ToWorkers implements Destination {
+  readonly crew: Crew;
+  readonly #index: number | null;
+  #turn = 0;
+
+  /** Gives to a worker, to all in turn where it is null. */
+  constructor(crew: Crew, index: number | null) {
+    this.crew = crew;
+    this.#index = index;
+  }
+
+  get lives(): boolean {
+    return this.crew.lives;
+  }
+
+  take(fd: number, luggage: Uint8Array): Promise<boolean> {
+    return give(this.crew, this.#next(), fd, luggage, 0);
+  }
+
+  #next(): WorkerThread | null {
+    const { ready, lives } = this.crew;
+    if (!lives || ready.length === 0) return null;
+    if (this.#index === null) return ready[this.#turn++ % ready.length]!;
+    return ready.find(({ index }) => index === this.#index) ?? null;
+  }
+}
+
+/** A function of the program, on the engines' thread. */
+export class ToProgram implements Destination {
+  readonly crew = null;
+  readonly lives = true;
+  readonly #taker: (conn: DepartedConn) => boolean | Promise<boolean>;
+
+  /** Gives to a function, which answers whether it has taken the connection. */
+  constructor(taker: (conn: DepartedConn) => boolean | Promise<boolean>) {
+    this.#taker = taker;
+  }
+
+  async take(fd: number, luggage: Uint8Array): Promise<boolean> {
+    const socket = Socket.adopt(fd);
+    let taken = false;
+    try {
+      taken = await this.#taker({ socket, ...unpacked(luggage) });
+    } catch (error) {
+      reportError(error); // the program's, and none of the engine's business
+    }
+    // What it has closed, or shared with other threads, cannot go back.
+    if (!taken && isAlone(socket)) disown(socket);
+    else taken = true;
+    socket.close();
+    return taken;
+  }
+}
 
 /** A move: some of an engine's connections go elsewhere. */
 export class Transplant {
   static #last = 0;
 
   /** Where they go. */
-  readonly to: Crew;
+  readonly to: Destination;
   readonly #id: number = ++Transplant.#last;
   readonly #from: Crew;
-  /** The worker that they go to, null for all in turn. */
-  readonly #index: number | null;
-  #turn = 0;
   #moved = 0;
   #onTheirWay = 0;
   #settled: PromiseWithResolvers<void> = Promise.withResolvers();
   #goesOn = false;
   #ending: Promise<number> | null = null;
 
-  /** Prepares a move, to one worker or to all in turn. */
-  constructor(from: Crew, to: Crew, index: number | null) {
+  /** Prepares a move. */
+  constructor(from: Crew, to: Destination) {
     this.#from = from;
     this.to = to;
-    this.#index = index;
     from.moves.set(this.#id, this);
   }
 
@@ -89,7 +159,7 @@ export class Transplant {
   }
 
   async #move(fd: number, luggage: Uint8Array, from: WorkerThread): Promise<void> {
-    if (await give(this.to, this.#next(), fd, luggage, 0)) this.#moved++;
+    if (await this.to.take(fd, luggage)) this.#moved++;
     else await this.#giveBack(fd, luggage, from);
     this.#onTheirWay--;
     this.#settled.resolve();
@@ -97,14 +167,6 @@ export class Transplant {
     if (!this.#goesOn) return;
     if (!this.to.lives) void this.stop(); // the others can stay where they are
     else if (!from.over) this.#allow(from, 1);
-  }
-
-  /** Who takes the next one, null for nobody. */
-  #next(): WorkerThread | null {
-    const { ready, lives } = this.to;
-    if (!lives || ready.length === 0) return null;
-    if (this.#index === null) return ready[this.#turn++ % ready.length]!;
-    return ready.find(({ index }) => index === this.#index) ?? null;
   }
 
   /** Gives a connection to where it came from, or to another worker there when that one has died. */

@@ -6,7 +6,8 @@
 
 import { errnoNumber } from "../ffi/errno.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
-import { OWNED } from "../handles/descriptor.ts";
+import { Descriptor, OWNED } from "../handles/descriptor.ts";
+import { FD } from "../handles/fd.ts";
 import { bytes as checkBytes, options as checkOptions } from "../handles/validate.ts";
 import { UnknownFDError } from "./conn_errors.ts";
 import type { ConnOptions } from "./conn_options.ts";
@@ -150,7 +151,7 @@ export class WorkerLoop {
  *
  * @throws {SyscallError} EEXIST, when a worker has the descriptor already
  */
-export function orderClaimed(
+function orderClaimed(
   crew: Crew,
   worker: number,
   kind: Kind,
@@ -173,4 +174,27 @@ export function orderClaimed(
     claims.release(fd, worker);
     throw error;
   }
+}
+
+/** Gives a connection to a worker: what `Engine.adoptConn` says. */
+export async function giveConn(
+  crew: Crew,
+  worker: number,
+  target: Target,
+  luggage: Uint8Array,
+  what: string,
+): Promise<void> {
+  const number = targetNumber(target, what);
+  if (!(target instanceof Descriptor)) {
+    await orderClaimed(crew, worker, KIND.ADOPT, number, luggage, what);
+    return;
+  }
+  const duplicate = FD.duplicate(number);
+  try {
+    await orderClaimed(crew, worker, KIND.ADOPT, duplicate.raw, luggage, what);
+  } catch (error) {
+    duplicate.close();
+    throw error;
+  }
+  target.close();
 }

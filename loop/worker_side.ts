@@ -192,6 +192,8 @@ export class WorkerSide implements EngineWorker {
         return this.#listen(fd);
       case KIND.PAUSE:
         return this.#pause();
+      case KIND.RELEASE:
+        return this.#release();
       case KIND.REGISTER:
         return this.#register(fd, fromBytes(body) as Registration);
       case KIND.UNREGISTER:
@@ -267,6 +269,18 @@ export class WorkerSide implements EngineWorker {
     const count = acceptor.drain();
     this.#refused += acceptor.refused + count;
     return count;
+  }
+
+  /** Closes this descriptor of the listener: its clients are somebody else's. */
+  #release(): number {
+    const acceptor = this.#acceptor;
+    if (acceptor === null) return 0;
+    this.#acceptor = null;
+    this.#claims.release(acceptor.listener.raw, this.index);
+    acceptor.close();
+    acceptor.listener.close();
+    this.#refused += acceptor.refused;
+    return 0;
   }
 
   async #register(fd: number, { module, options }: Registration): Promise<number> {
