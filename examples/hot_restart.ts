@@ -6,9 +6,8 @@
  *     deno run -A examples/hot_restart.ts 127.0.0.1:7000 /tmp/hot_restart.sock
  *
  * The two talk through a Unix socket of messages. The old process sends its listeners (SCM_RIGHTS) and
- * goes on with its connections; the new one says when it accepts. From then on each connection follows
- * when it is between two lines, with what belongs to it. Clients that come in the middle wait in the
- * backlog of the listeners, which are open all the time.
+ * goes on until the new one says that it accepts, too. Then each connection follows when it is between
+ * two lines, with what belongs to it. The listeners are open all the time, so that no client is refused.
  */
 
 import fs from "node:fs";
@@ -103,26 +102,27 @@ async function replaced(): Promise<void> {
     await loop.readable(successors);
     using successor = successors.accept();
     if (successor === null) continue;
-    const listeners = await engine.releaseListeners();
-    const accepts = await inherited(successor, listeners);
-    for (const listener of listeners) listener.close();
-    if (accepts) {
-      successors.close();
-      await handOver(successor);
-      return void await engine.shutdown({ deadline: GRACE_MS });
+    if (!await inherited(successor)) {
+      console.log(`${process.pid} goes on`);
+      continue;
     }
-    console.log(`${process.pid} goes on`);
-    await engine.resumeAccept();
+    successors.close();
+    await engine.pauseAccept({ drain: false });
+    await handOver(successor);
+    return void await engine.shutdown({ deadline: GRACE_MS });
   }
 }
 
 /** Whether the new process has the listeners, and accepts. */
-async function inherited(successor: Socket, listeners: Socket[]): Promise<boolean> {
+async function inherited(successor: Socket): Promise<boolean> {
+  const listeners = await engine.listeners();
   try {
     await send(successor, listeners, { carry: [], state: "listeners" });
     return await receive(successor) !== null;
   } catch {
     return false;
+  } finally {
+    for (const listener of listeners) listener.close();
   }
 }
 

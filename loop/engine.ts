@@ -8,7 +8,7 @@ import { OWNED } from "../handles/descriptor.ts";
 import { toMilliseconds } from "../handles/duration.ts";
 import type { Socket } from "../handles/socket.ts";
 import type { SocketAddress } from "../handles/socket_address.ts";
-import { abortSignal, integer, options as checkOptions, shown } from "../handles/validate.ts";
+import { abortSignal, flag, integer, options as checkOptions, shown } from "../handles/validate.ts";
 import { Crew } from "./engine_crew.ts";
 import { EngineClosedError, type EngineWorkerError } from "./engine_errors.ts";
 import type { EngineMetrics } from "./engine_metrics.ts";
@@ -17,20 +17,18 @@ import {
   checkEngineOptions,
   type EngineOptions,
   type EnginePlan,
+  type PauseOptions,
   type ShutdownOptions,
 } from "./engine_options.ts";
-import { packed, toBytes } from "./engine_wire.ts";
+import { KIND, packed, toBytes } from "./engine_wire.ts";
 import type { WaitOptions } from "./options.ts";
 import type { Target } from "./poller.ts";
 import { bindPort, inheritPort, type PortGroup } from "./port_group.ts";
 import { type DepartedConn, ToProgram, ToWorkers, Transplant } from "./transplant.ts";
 import { giveConn, WorkerLoop } from "./worker_loop.ts";
 
-/** The longest time that a timer of the runtime takes. */
-const LONGEST_MS = 0x7fff_ffff;
-
-/** The most connections that an order can name. */
-const MOST_CONNS = 0x7fff_ffff;
+/** The longest time that a timer of the runtime takes, in ms, and the most that an order can name. */
+const MOST = 0x7fff_ffff;
 
 /**
  * N threads that serve one port: each has a loop of its own, its own listener on the port
@@ -182,10 +180,18 @@ export class Engine implements AsyncDisposable {
    * Closes all listeners: resolves when nobody can connect any more. Clients that waited in a backlog
    * read the end of the stream (FIN), not an error. The connections go on, and the port stays taken.
    *
+   * With `drain: false` the descriptors are closed, and that is all: for listeners that another process
+   * has, too ({@link Engine.listeners}), which would be deaf there after the other way. Where nobody has
+   * them, who waits there reads an error (RST).
+   *
+   * @throws {TypeError} when an option is not what it should be
    * @throws {EngineClosedError} before `listen()` and after `shutdown()`
    */
-  async pauseAccept(): Promise<void> {
-    await this.#running("Engine.pauseAccept").accept(false);
+  async pauseAccept(options: PauseOptions = {}): Promise<void> {
+    const what = "Engine.pauseAccept";
+    const { drain = true } = checkOptions(options, `${what}: options`);
+    const order = flag(drain, `${what}: drain`) ? KIND.PAUSE : KIND.RELEASE;
+    await this.#running(what).accept(false, order);
   }
 
   /**
@@ -199,15 +205,14 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Stops to accept as {@link Engine.pauseAccept} does, but gives the listeners to the caller, for another
-   * process to go on with: `EngineOptions.listeners` there. Clients that wait in the backlogs go on
-   * waiting, and others go on coming. None come from a worker that is dead at this moment.
+   * Duplicates of the listeners, for another process to accept from as well: `EngineOptions.listeners`
+   * there. The caller closes them. None come from workers that do not listen at this moment.
    *
    * @throws {SyscallError} EMFILE, ENFILE
    * @throws {EngineClosedError} before `listen()` and after `shutdown()`
    */
-  async releaseListeners(): Promise<Socket[]> {
-    return await this.#running("Engine.releaseListeners").releaseListeners();
+  async listeners(): Promise<Socket[]> {
+    return await this.#running("Engine.listeners").listeners();
   }
 
   /**
@@ -311,12 +316,12 @@ export class Engine implements AsyncDisposable {
    * @throws {RangeError} when a number is out of range, or both are the same worker
    * @throws {EngineClosedError} before `listen()` and after `shutdown()`
    */
-  async moveConns(from: number, to: number, most: number = MOST_CONNS): Promise<number> {
+  async moveConns(from: number, to: number, most: number = MOST): Promise<number> {
     const what = "Engine.moveConns";
     const source = this.workerLoop(from).index;
     const goal = this.workerLoop(to).index;
     if (source === goal) throw new RangeError(`${what}: from and to are both worker ${goal}`);
-    integer(most, `${what}: how many`, 0, MOST_CONNS);
+    integer(most, `${what}: how many`, 0, MOST);
     const crew = this.#living(what);
     const thread = crew.ready.find(({ index }) => index === source);
     return thread === undefined
@@ -340,7 +345,7 @@ export class Engine implements AsyncDisposable {
     const { deadline = 10_000 } = checkOptions(options, `${what}: options`);
     const milliseconds = toMilliseconds(deadline, `${what}: deadline`);
     this.#ending ??= this.#end();
-    const timer = setTimeout(() => this.#cut.resolve(), Math.min(milliseconds, LONGEST_MS));
+    const timer = setTimeout(() => this.#cut.resolve(), Math.min(milliseconds, MOST));
     try {
       return await this.#ending;
     } finally {

@@ -103,29 +103,22 @@ export class Crew implements WorkerListener {
     return unlessAborted(this.#start(), signal);
   }
 
-  /** Opens all listeners, or closes them. */
-  accept(on: boolean): Promise<void> {
+  /** Opens all listeners, or gives them an order that closes them. */
+  accept(on: boolean, order: Kind = KIND.PAUSE): Promise<void> {
     this.#accepts = on;
     const change = this.#change.then(async () => {
-      const all = this.ready.map((thread) =>
-        on ? this.#listen(thread) : this.#stop(thread, KIND.PAUSE)
-      );
+      const all = this.ready.map((thread) => on ? this.#listen(thread) : this.#stop(thread, order));
       await Promise.all(all);
     });
     this.#change = change.catch(() => {});
     return change;
   }
 
-  /** Takes the listeners from all workers that have one, without a word to who waits there. */
-  releaseListeners(): Promise<Socket[]> {
-    const change = this.#change.then(async () => {
-      const released = this.#duplicateListeners();
-      this.#accepts = false;
-      await Promise.all([...this.#listening].map((thread) => this.#stop(thread, KIND.RELEASE)));
-      return released;
-    });
-    this.#change = change.then(() => {}, () => {});
-    return change;
+  /** Duplicates of all listeners that are open. */
+  listeners(): Promise<Socket[]> {
+    const done = this.#change.then(() => this.#duplicateListeners());
+    this.#change = done.then(() => {}, () => {});
+    return done;
   }
 
   /** Ends all workers when their connections are over, or at a time: how many were cut off then. */
@@ -262,7 +255,11 @@ export class Crew implements WorkerListener {
     try {
       for (const { index } of this.#listening) {
         for (const { fd, kind } of this.claims.heldBy(index)) {
-          if (kind === "listener") released.push(Socket.duplicate(fd));
+          if (kind !== "listener") continue;
+          const duplicate = FD.duplicate(fd);
+          // A worker that dies gives its claim up first: then this may be anything.
+          if (this.claims.holder(fd) === index) released.push(Socket.adopt(duplicate.raw));
+          else duplicate.close();
         }
       }
     } catch (error) {

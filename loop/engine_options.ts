@@ -34,7 +34,7 @@ export interface EngineOptions {
    */
   address?: AddressLike;
   /**
-   * Listeners to go on with instead of an address, of another process (`Engine.releaseListeners`) or of a
+   * Listeners to go on with instead of an address, of another process (`Engine.listeners`) or of a
    * service manager: TCP, made with `reusePort`, all at one address. They are the engine's from `listen()`
    * on. Default: none.
    */
@@ -66,6 +66,12 @@ export interface EngineOptions {
   onWorkerError?(error: EngineWorkerError): void;
   /** A worker has sent a value by `EngineWorker.post`. */
   onMessage?(value: unknown, worker: number): void;
+}
+
+/** How an Engine stops to accept. */
+export interface PauseOptions {
+  /** Whether clients that wait in a backlog read the end of the stream. Default: true. */
+  drain?: boolean;
 }
 
 /** How an Engine is shut down. */

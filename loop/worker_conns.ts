@@ -48,8 +48,11 @@ export class WorkerConns {
   readonly #held: Map<Connection, Held> = new Map();
   /** Those that have come to a boundary, or have sent all there: see `Departures`. */
   readonly reached: Set<Connection> = new Set();
-  /** Those that came back, as nobody else took them: they stay until their next message. */
-  readonly #back: Set<Connection> = new Set();
+  /**
+   * Those that came back, as nobody else took them: they stay until their next message. How many calls
+   * of `onData` that is: what came back with them is delivered again first.
+   */
+  readonly #back: Map<Connection, number> = new Map();
   /** Called when the last one is over. */
   readonly #empty: () => void;
 
@@ -83,7 +86,7 @@ export class WorkerConns {
       conn: {
         onRecv(bytes, conn) {
           counts.messages++;
-          if (back.size > 0) back.delete(conn);
+          if (back.size > 0) countDown(back, conn);
           onData(conn, bytes);
         },
         ...(onEnd === undefined ? {} : { onEnd: (conn) => onEnd(conn) }),
@@ -126,7 +129,7 @@ export class WorkerConns {
     const conn = this.#register(socket, socket, handler, { ...this.#options, carry });
     this.#claims.change(fd, this.#index, "owned");
     this.counts.adopted++;
-    if (isBack) this.#back.add(conn);
+    if (isBack) this.#back.set(conn, carry.byteLength > 0 ? 2 : 1);
     const { onAdopt, onOpen } = handler.exports;
     return () => onAdopt === undefined ? onOpen?.(conn, socket) : onAdopt(conn, socket, state);
   }
@@ -225,4 +228,10 @@ export class WorkerConns {
       if (this.#held.size === 0) this.#empty();
     }
   }
+}
+
+function countDown(back: Map<Connection, number>, conn: Connection): void {
+  const left = back.get(conn);
+  if (left === 1) back.delete(conn);
+  else if (left !== undefined) back.set(conn, left - 1);
 }

@@ -7,7 +7,7 @@ import { EngineClosedError } from "../loop/engine_errors.ts";
 import { Engine } from "../loop/engine.ts";
 import { Loop } from "../loop/loop.ts";
 import { pattern } from "./conn_fixture.ts";
-import { bench, handler } from "./engine_fixture.ts";
+import { bench, handler, listenersAt } from "./engine_fixture.ts";
 import { ANSWER_BYTES, checksum } from "./transplant_handler.ts";
 import { assertAddsUp, Client, movable, request, told, untilOpen } from "./transplant_fixture.ts";
 import { tempDir, test, turn, waitUntil } from "./support.ts";
@@ -282,4 +282,76 @@ test("C30 C01 moves that make no sense are refused, and nothing of them is left"
   assertEquals(await Promise.all([engine.stopTransplant(), engine.stopTransplant()]), [0, 0]);
   other.engine.startTransplant(engine);
   assertEquals(await other.engine.stopTransplant(), 0);
+});
+
+test("C30 a function takes connections: those it refuses, or throws for, come back", async () => {
+  await using running = await movable({ workers: 1 });
+  const { engine, address } = running;
+  const kept: Socket[] = [];
+  const states: unknown[] = [];
+  let answer = false;
+  using client = await connect(address);
+  client.write(request(5, pattern(9)).subarray(0, 3));
+  await waitUntil(() => engine.metrics().total.bytesIn === 3, 5000, "the beginning");
+  engine.startTransplant(({ socket, carry, state }) => {
+    states.push([state, (carry as Uint8Array).byteLength]);
+    if (answer) kept.push(Socket.duplicate(socket.raw));
+    return answer;
+  });
+  await waitUntil(() => engine.metrics().total.adopted === 1, 5000, "its coming back");
+  answer = true;
+  client.write(request(5, pattern(9)).subarray(3));
+  await waitUntil(() => kept.length === 1, 5000, "its going");
+  assertEquals(await engine.stopTransplant(), 1);
+  // It was answered in between: it stays until its next message.
+  assertEquals(states, [[{ served: 0, moves: 0 }, 3], [{ served: 1, moves: 1 }, 0]]);
+  client.write(pattern(2));
+  await waitUntil(() => kept[0]!.read(buffer) === 2 + 0, 5000, "the bytes at its new owner");
+  await engine.adoptConn(kept[0]!, {
+    carry: request(6, pattern(2)),
+    state: { served: 7, moves: 1 },
+  });
+  await untilOpen(running, 1);
+  const { moved, adopted, open } = engine.metrics().total;
+  assertEquals([moved, adopted, open], [2, 2, 1]);
+});
+
+test("C30 C25 listeners that are left, not drained: their clients go on waiting, and another engine has them", async () => {
+  await using first = await movable();
+  const { engine, address } = first;
+  const listeners = await engine.listeners();
+  await engine.pauseAccept({ drain: false });
+  assertEquals([listeners.length, await engine.listeners()], [2, []]);
+  using early = await connect(address);
+  assertEquals(listenersAt(address), 2);
+  assertThrows(() => Engine.create({ handler, listeners, workers: 3 }), RangeError, "2 for 3");
+  assertThrows(() => Engine.create({ handler, listeners, address }), TypeError, "leave");
+  assertThrows(() => Engine.create({ handler, listeners: [5 as never] }), TypeError, "Sockets");
+  await using second = await movable({ address: undefined, listeners, workers: undefined });
+  assertEquals([second.engine.numWorkers, second.engine.addr], [2, address]);
+  assertEquals(await ask(early, 1), [0, 0]);
+  assertEquals(listeners.map(({ closed }) => closed), [true, true]);
+  await second.engine.pauseAccept();
+  assertEquals(listenersAt(address), 0);
+  await second.engine.resumeAccept();
+  // Both accept now.
+  await engine.resumeAccept();
+  assertEquals(listenersAt(address), 4);
+});
+
+test("C30 listeners that no engine can go on with stay their owner's", async () => {
+  using alone = Socket.listen("127.0.0.1:0");
+  using other = Socket.listen("127.0.0.1:0", { reusePort: true });
+  using unix = Socket.listen("unix:");
+  const cases: [Socket[], string][] = [
+    [[alone], "EADDRINUSE"],
+    [[other, alone], "must all be bound"],
+    [[unix], "TCP"],
+  ];
+  for (const [listeners, says] of cases) {
+    const engine = Engine.create({ handler, listeners });
+    await assertRejects(() => engine.listen(), Error, says);
+    await engine.shutdown();
+  }
+  for (const each of [alone, other, unix]) assertEquals(each.valid, true);
 });

@@ -82,12 +82,13 @@ test(
     const staying = Array.from({ length: 8 }, () => new KeepAlive(loop, address));
     let stopped = false;
     let newcomers = 0;
-    const storm = (async () => {
+    const come = async (): Promise<void> => {
       for (; !stopped; newcomers++) {
         using client = new KeepAlive(loop, address);
         await client.finish(2);
       }
-    })();
+    };
+    const storm = Promise.all([come(), come(), come(), come()]);
     storm.catch(() => stopped = true);
     const scripts = [first];
     try {
@@ -122,3 +123,19 @@ test(
   },
   { timeoutMs: 60_000 },
 );
+
+test("C30 examples: hot_restart goes on when the new process dies before it accepts", async () => {
+  using dir = tempDir();
+  const path = `${dir.path}/control.sock`;
+  using loop = Loop.create({ attached: true });
+  const [script, address] = await next("127.0.0.1:0", path);
+  await using _script = script;
+  using client = new KeepAlive(loop, address);
+  for (let round = 0; round < 3; round++) {
+    Socket.connect(`unix:${path}`, { type: "seqpacket" }).close();
+    assertStringIncludes(await script.line(), "goes on");
+    using newcomer = new KeepAlive(loop, address);
+    await newcomer.finish(2);
+  }
+  await client.finish(client.answered + 3);
+});
