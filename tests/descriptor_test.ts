@@ -3,7 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { posix } from "../ffi/const_posix.ts";
 import { libc } from "../ffi/libc.ts";
 import { ClosedError } from "../handles/closed_error.ts";
-import { Descriptor } from "../handles/descriptor.ts";
+import { Descriptor, disown, isAlone } from "../handles/descriptor.ts";
 import { FD } from "../handles/fd.ts";
 import { pipe } from "../handles/pipe.ts";
 import { tempDir, test, turn, waitUntil, worker } from "./support.ts";
@@ -142,4 +142,17 @@ test("I17 handles are told from everything else by their class", () => {
   using ends = pipe();
   assert(ends.reader instanceof Descriptor);
   assertEquals(String(ends.reader), "[object FD]");
+});
+
+test("I01 a handle that is alone can be disowned: it is closed, and its number is open for the next owner", () => {
+  const first = FD.adopt(open("/dev/null"));
+  assertEquals(isAlone(first), true);
+  const number = disown(first);
+  assertEquals([first.raw, isAlone(first), isOpen(number)], [-1, false, true]);
+  first.close();
+  const next = FD.adopt(number);
+  next.share();
+  assertEquals(isAlone(next), false);
+  next.close();
+  assertEquals(isOpen(number), false);
 });

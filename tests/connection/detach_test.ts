@@ -243,3 +243,19 @@ test("C30 back and forth between two loops: no byte is lost, doubled or out of o
   sender.unregister();
   assert(moves > 20, `${moves} moves`);
 });
+
+test("C30 idle: at a boundary with nothing to send, so that detach is not refused", async () => {
+  using loop = Loop.create();
+  using pair = socketPair();
+  const { handlers } = record();
+  const conn = loop.registerConn(pair.left, handlers);
+  assertEquals(conn.idle, false);
+  conn.atBoundary();
+  assertEquals([conn.boundary, conn.idle], [true, true]);
+  fill(pair.left);
+  conn.write(encode("x"));
+  assertEquals([conn.boundary, conn.idle], [true, false]);
+  conn.unregister();
+  assertEquals(conn.idle, false);
+  await loop.run();
+});
