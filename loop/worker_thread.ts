@@ -189,6 +189,8 @@ export class WorkerThread {
    */
   abandon(): EngineWorkerError {
     const error = new EngineWorkerError(this.index, "is blocked in a call and cannot be ended");
+    // It may still find them in its mailbox then, and nobody else must have them.
+    this.settleAdoptions(new Set());
     this.#end(error);
     return error;
   }
