@@ -174,7 +174,12 @@ export {
   type EngineWorker,
 } from "./loop/engine_handler.ts";
 export type { EngineMetrics, WorkerMetrics } from "./loop/engine_metrics.ts";
-export type { EngineOptions } from "./loop/engine_options.ts";
+export type {
+  AdoptOptions,
+  EngineOptions,
+  PauseOptions,
+  ShutdownOptions,
+} from "./loop/engine_options.ts";
 export {
   EntryFlags,
   type EntryFlagWords,
@@ -186,12 +191,6 @@ export { EventPollError, type EventPollErrorCode } from "./loop/event_poll_error
 export type { FileIdentifier } from "./loop/event_settings.ts";
 export { HandleSource } from "./loop/handle_source.ts";
 export type { DepartedConn } from "./loop/transplant.ts";
-export type {
-  AdoptOptions,
-  EngineOptions,
-  PauseOptions,
-  ShutdownOptions,
-} from "./loop/engine_options.ts";
 export type { Interest, Readiness } from "./loop/interest.ts";
 export { Loop } from "./loop/loop.ts";
 export { LoopBase } from "./loop/loop_base.ts";
