@@ -5,23 +5,18 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { execFile } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import process from "node:process";
+import { assert, assertEquals } from "@std/assert";
+import type { ConnTimeoutOptions } from "../loop/conn_timeouts.ts";
+import { content } from "./http_content.ts";
 import { type HttpAnswer, HttpAnswers } from "./http_answers.ts";
+import type { LoadOrders, LoadReport } from "./http_load.ts";
+import type { ServerAnswer, ServerOrder } from "./httpd_server.ts";
 import { deadline, type RunningScript, startScript, type TempDir, tempDir } from "./support.ts";
-
-/** The bytes of a file: no part of any is a part of another, wherever it begins. */
-export function content(seed: number, size: number): Buffer {
-  const bytes = Buffer.alloc(size);
-  for (let at = 0, state = seed * 2654435761 + 1; at < size; at++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[at] = state >>> 24;
-  }
-  return bytes;
-}
 
 /** A folder with files of these sizes: `0.bin`, `1.bin`, …, each of its own content. */
 export function folder(...sizes: number[]): TempDir {
@@ -140,3 +135,71 @@ export class RawClient implements Disposable {
 
 /** How long load lasts: FDLOOP_LOAD_SECONDS makes it longer than a suite has time for. */
 export const loadSeconds: number = Number(process.env.FDLOOP_LOAD_SECONDS ?? 4);
+
+/** A server that the test directs: see httpd_server.ts. */
+export interface DirectedServer extends AsyncDisposable {
+  readonly port: number;
+  readonly pid: number;
+  /** Gives an order, and waits for the answer. */
+  tell(order: ServerOrder): Promise<ServerAnswer>;
+  /** Ends it: it must end well. */
+  finish(): Promise<void>;
+}
+
+/** Starts a server that the test directs. */
+export async function directed(
+  dir: string,
+  timeouts?: ConnTimeoutOptions,
+): Promise<DirectedServer> {
+  const script = startScript("tests/httpd_server.ts", {
+    args: [JSON.stringify({ dir, ...(timeouts === undefined ? {} : { timeouts }) })],
+    timeoutMs: loadSeconds * 1000 + 60_000,
+  });
+  const port = Number(await script.line());
+  return {
+    port,
+    pid: script.pid,
+    async tell(order) {
+      script.write(`${JSON.stringify(order)}\n`);
+      return JSON.parse(await script.line(loadSeconds * 1000 + 30_000)) as ServerAnswer;
+    },
+    async finish() {
+      script.end();
+      const { code, signal, stderr } = await script.result;
+      assertEquals([code, signal, stderr], [0, null, ""]);
+    },
+    [Symbol.asyncDispose]: () => script[Symbol.asyncDispose](),
+  };
+}
+
+/** Load that checks every byte: see http_load.ts. */
+export interface Load extends AsyncDisposable {
+  /** Waits for the last answers: what was seen. Every request was answered once, and rightly. */
+  finish(): Promise<LoadReport>;
+}
+
+/** Begins load. */
+export async function load(orders: LoadOrders): Promise<Load> {
+  const script = startScript("tests/http_load.ts", {
+    args: [JSON.stringify(orders)],
+    timeoutMs: loadSeconds * 1000 + 60_000,
+  });
+  assertEquals(await script.line(), "visiting");
+  return {
+    async finish() {
+      script.kill("SIGTERM");
+      const report = JSON.parse(await script.line(30_000)) as LoadReport;
+      assertEquals(report.wrong, []);
+      assertEquals([report.answered, (await script.result).code], [report.asked, 0]);
+      return report;
+    },
+    [Symbol.asyncDispose]: () => script[Symbol.asyncDispose](),
+  };
+}
+
+/** Runs wrk for a while with so many connections: how many requests were answered, all of them well. */
+export async function wrk(url: string, connections: number, seconds: number): Promise<number> {
+  const printed = await run("wrk", ["-t2", `-c${connections}`, `-d${seconds}s`, url]);
+  assert(!/Socket errors|Non-2xx/.test(printed), printed);
+  return Number(/(\d+) requests in/.exec(printed)![1]);
+}
