@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import fs from "node:fs";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import { directed, type DirectedServer, folder, load, RawClient } from "../httpd_fixture.ts";
@@ -7,8 +8,11 @@ import { hasCommand, test, waitUntil } from "../support.ts";
 
 const SIZES = [1, 700, 20_000, 8_000_000];
 
+/** A folder whose name is long, and three times as long where it is encoded. */
+const LONG = Array(3).fill(" ".repeat(250)).join("/");
+
 /** Small, so that nobody waits long for a limit to pass, and far above what a busy machine takes. */
-const TIMEOUTS = { header: 400, idle: 1500, write: 500 };
+const TIMEOUTS = { header: 1500, idle: 3000, write: 1500 };
 
 /** The connections that are open now. */
 const open = async (server: DirectedServer): Promise<number> =>
@@ -17,6 +21,7 @@ const open = async (server: DirectedServer): Promise<number> =>
 /** Those who behave, while the others do not: at the end all their answers were right. */
 async function amongOthers(body: (server: DirectedServer) => Promise<void>): Promise<void> {
   using dir = folder(...SIZES);
+  fs.mkdirSync(`${dir.path}/${LONG}`, { recursive: true });
   await using server = await directed(dir.path, TIMEOUTS);
   const orders = { stayers: 4, comers: 2, depth: 4, sizes: SIZES.slice(0, 3) };
   await using others = await load({ port: server.port, ...orders });
@@ -52,13 +57,14 @@ test("httpd: who asks for more and more and never reads costs one file, and is e
     using greedy = new RawClient(server.port, "pause");
     for (let time = 0; time < 200; time++) greedy.get(...Array(50).fill("/3.bin") as string[]);
     using chatty = new RawClient(server.port, "pause");
-    for (let time = 0; time < 200; time++) chatty.get(...Array(500).fill("/none") as string[]);
+    const long = `/${LONG.replaceAll(" ", "%20")}`;
+    for (let time = 0; time < 100; time++) chatty.get(...Array(50).fill(long) as string[]);
     await waitUntil(async () => await open(server) >= 8, 10_000, "both to be there");
     const { metrics } = await server.tell({ order: "tell" });
     assert(metrics.total.pendingBytes < 100_000, `${metrics.total.pendingBytes} bytes wait`);
     const error = async (): Promise<number> =>
       (await server.tell({ order: "tell" })).metrics.total.errors;
-    await waitUntil(async () => await error() === 2, 10_000, "their end");
+    await waitUntil(async () => await error() >= 2, 10_000, "their end");
   }));
 
 test("httpd: connections that say nothing, half-open ones too, are ended", () =>
