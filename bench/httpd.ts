@@ -40,6 +40,14 @@ interface Load {
   /** In ms. */
   readonly median: number;
   readonly p99: number;
+  /** What a request costs the server, in µs of CPU time: a busy machine moves it less than the rest. */
+  readonly cpu: number;
+}
+
+/** A server that runs. */
+interface Running {
+  readonly child: ChildProcess;
+  readonly url: string;
 }
 
 const workers = process.env.FDLOOP_WORKERS ?? "1";
@@ -49,8 +57,8 @@ const servers: readonly Server[] = [
   { name: "node:http", args: [place("_httpd_others.ts"), "node"] },
 ];
 
-/** Starts a server over a folder: the process, and where it serves. */
-async function start({ args }: Server, dir: string): Promise<[ChildProcess, string]> {
+/** Starts a server over a folder. */
+async function start({ args }: Server, dir: string): Promise<Running> {
   const options = isBun ? [] : ["run", "-A", "--no-check"];
   const child = spawn(process.execPath, [...options, ...args, dir], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -62,12 +70,22 @@ async function start({ args }: Server, dir: string): Promise<[ChildProcess, stri
     });
     child.on("exit", (code) => reject(new Error(`${args.join(" ")} ended with ${code}`)));
   });
-  return [child, url];
+  return { child, url };
 }
 
-/** Loads a server, and answers what wrk says. */
-function load(url: string): Promise<Load> {
-  const args = ["-t1", `-c${CONNECTIONS}`, `-d${SECONDS}s`, "--latency", url];
+/** The CPU time of a process's threads until now, in µs: the scheduler counts it in nanoseconds. */
+function cpuTime({ pid }: ChildProcess): number {
+  const threads = fs.readdirSync(`/proc/${pid}/task`);
+  return threads.reduce((sum, thread) => {
+    const [ran] = fs.readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+    return sum + Number(ran) / 1000;
+  }, 0);
+}
+
+/** Loads a server: what wrk says. */
+function load({ child, url }: Running, path: string): Promise<Load> {
+  const args = ["-t1", `-c${CONNECTIONS}`, `-d${SECONDS}s`, "--latency", `${url}${path}`];
+  const before = cpuTime(child);
   return new Promise((resolve, reject) => {
     execFile("wrk", args, (error, printed) => {
       if (error !== null) return reject(error);
@@ -76,6 +94,7 @@ function load(url: string): Promise<Load> {
         perSecond: Number(/Requests\/sec: +([\d.]+)/.exec(printed)![1]),
         median: milliseconds(/50% +(\S+)/.exec(printed)![1]!),
         p99: milliseconds(/99% +(\S+)/.exec(printed)![1]!),
+        cpu: (cpuTime(child) - before) / Number(/(\d+) requests in/.exec(printed)![1]),
       });
     });
   });
@@ -88,25 +107,26 @@ function milliseconds(text: string): number {
 
 function report(name: string, loads: readonly Load[], ours: readonly Load[]): void {
   const perSecond = loads.map((load) => load.perSecond);
-  const shown = (pick: (load: Load) => number): string =>
-    median(loads.map(pick)).toFixed(2).padStart(8);
-  const over = spread(ratios(ours.map((load) => load.perSecond), perSecond));
-  console.log(
-    `  ${name.padEnd(12)} ${median(perSecond).toFixed(0).padStart(8)} ` +
-      `${Math.min(...perSecond).toFixed(0).padStart(8)} ${
-        Math.max(...perSecond).toFixed(0).padStart(8)
-      }` +
-      `  ${shown((load) => load.median)} ${shown((load) => load.p99)}` +
-      `${loads === ours ? "" : `   ${over}`}`,
-  );
+  const cpu = loads.map((load) => load.cpu);
+  const whole = (value: number): string => value.toFixed(0).padStart(7);
+  const time = (pick: (load: Load) => number): string =>
+    median(loads.map(pick)).toFixed(2).padStart(7);
+  const rates = whole(median(perSecond)) + whole(Math.min(...perSecond)) +
+    whole(Math.max(...perSecond));
+  const over = loads === ours ? "" : [
+    spread(ratios(ours.map((load) => load.perSecond), perSecond)),
+    spread(ratios(ours.map((load) => load.cpu), cpu)),
+  ].join("  ");
+  const times = `${time((load) => load.median)} ${time((load) => load.p99)}`;
+  console.log(`  ${name.padEnd(11)}${rates}  ${times}  ${whole(median(cpu))}  ${over}`);
 }
 
-async function measure(urls: readonly string[]): Promise<void> {
+async function measure(running: readonly Running[]): Promise<void> {
   for (const [label, size] of Object.entries(FILES)) {
     const loads: Load[][] = servers.map(() => []);
     for (let round = -1; round < ROUNDS; round++) {
-      for (const [index, url] of urls.entries()) {
-        const found = await load(`${url}${size}.bin`);
+      for (const [index, server] of running.entries()) {
+        const found = await load(server, `${size}.bin`);
         if (round >= 0) loads[index]!.push(found);
       }
     }
@@ -119,23 +139,19 @@ const { bun, deno } = process.versions as Record<string, string | undefined>;
 console.log(
   `${isBun ? `Bun ${bun}` : `Deno ${deno}`}, ${os.availableParallelism()} CPUs, fdloop with ` +
     `${workers} worker(s), ${CONNECTIONS} connections, ${ROUNDS} rounds of ${SECONDS} s\n` +
-    `requests/s: median, least, most; ms: median, p99; requests/s of fdloop over theirs`,
+    `requests/s: median, least, most; ms: median, p99; µs of CPU time for a request; ` +
+    `fdloop over them: requests/s, CPU time`,
 );
 const dir = fs.mkdtempSync(`${os.tmpdir()}/fdloop-`);
-const running: ChildProcess[] = [];
+const running: Running[] = [];
 try {
   for (const size of Object.values(FILES)) {
     fs.writeFileSync(`${dir}/${size}.bin`, randomBytes(size));
   }
-  const urls: string[] = [];
-  for (const server of servers) {
-    const [child, url] = await start(server, dir);
-    running.push(child);
-    urls.push(url);
-  }
-  await measure(urls);
+  for (const server of servers) running.push(await start(server, dir));
+  await measure(running);
 } finally {
-  for (const child of running) process.kill(child.pid!, "SIGKILL");
+  for (const { child } of running) process.kill(child.pid!, "SIGKILL");
   fs.rmSync(dir, { recursive: true });
 }
 process.exit(0);
