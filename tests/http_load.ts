@@ -4,8 +4,8 @@
  *
  *     bun tests/http_load.ts '{"port": 8080, "stayers": 8, "comers": 8, "depth": 8, "sizes": [10]}'
  *
- * A stayer keeps one connection as long as the server does, with up to `depth` requests on their way. A
- * comer connects, asks for a few, closes, and comes again. Each request is for a part of a file of
+ * A stayer keeps one connection as long as the server does, with up to `depth` requests on their way;
+ * every second one asks on only when all are answered, so that there are moments without any. A comer connects, asks for a few, closes, and comes again. Each request is for a part of a file of
  * `httpd_fixture.ts`, chosen at random, so that an answer to any other request is seen. What a
  * connection leaves unanswered at its end is asked again on another one.
  */
@@ -95,14 +95,17 @@ function next(): Asked | undefined {
 class Visitor {
   readonly #loop: Loop;
   readonly #stays: boolean;
+  /** How many requests may be left when it asks on. */
+  readonly #least: number;
   #waiting: Asked[] = [];
   #answers = new HttpAnswers();
   #got = 0;
   #left = 0;
 
-  constructor(loop: Loop, stays: boolean) {
+  constructor(loop: Loop, stays: boolean, least: number) {
     this.#loop = loop;
     this.#stays = stays;
+    this.#least = least;
   }
 
   /** Connects until there is nothing to ask any more. */
@@ -179,7 +182,7 @@ class Visitor {
       report.wrong.push(`${error}`);
       return conn.unregister();
     }
-    if (this.#waiting.length <= orders.depth / 2) this.#ask(conn);
+    if (this.#waiting.length <= this.#least) this.#ask(conn);
   }
 
   #check({ status, headers, body }: HttpAnswer): void {
@@ -210,10 +213,10 @@ class Visitor {
 
 using loop = Loop.create();
 using signals = SignalFD.create(["SIGTERM"]);
-const { stayers, comers } = orders;
+const { stayers, comers, depth } = orders;
 const visits = Array.from(
   { length: stayers + comers },
-  (_, index) => new Visitor(loop, index < stayers).visit(),
+  (_, index) => new Visitor(loop, index < stayers, index % 2 === 0 ? 0 : depth / 2).visit(),
 );
 const ended = Promise.all(visits).then(() => loop.stop());
 loop.watch(signals, { readable: true }, () => {

@@ -12,11 +12,19 @@ import net from "node:net";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import type { ConnTimeoutOptions } from "../loop/conn_timeouts.ts";
+import type { ConnectionCounts } from "../loop/engine_metrics.ts";
 import { content } from "./http_content.ts";
 import { type HttpAnswer, HttpAnswers } from "./http_answers.ts";
 import type { LoadOrders, LoadReport } from "./http_load.ts";
 import type { ServerAnswer, ServerOrder } from "./httpd_server.ts";
-import { deadline, type RunningScript, startScript, type TempDir, tempDir } from "./support.ts";
+import {
+  deadline,
+  type RunningScript,
+  startScript,
+  type TempDir,
+  tempDir,
+  waitUntil,
+} from "./support.ts";
 
 /** A folder with files of these sizes: `0.bin`, `1.bin`, …, each of its own content. */
 export function folder(...sizes: number[]): TempDir {
@@ -134,7 +142,12 @@ export class RawClient implements Disposable {
 }
 
 /** How long load lasts: FDLOOP_LOAD_SECONDS makes it longer than a suite has time for. */
-export const loadSeconds: number = Number(process.env.FDLOOP_LOAD_SECONDS ?? 4);
+export const loadSeconds: number = Number(process.env.FDLOOP_LOAD_SECONDS ?? 3);
+
+/** Prints what was measured, for whoever has asked for a long load. */
+export function note(...what: unknown[]): void {
+  if (process.env.FDLOOP_LOAD_SECONDS !== undefined) console.log(...what);
+}
 
 /** A server that the test directs: see httpd_server.ts. */
 export interface DirectedServer extends AsyncDisposable {
@@ -144,6 +157,21 @@ export interface DirectedServer extends AsyncDisposable {
   tell(order: ServerOrder): Promise<ServerAnswer>;
   /** Ends it: it must end well. */
   finish(): Promise<void>;
+}
+
+/** A count of all workers of both engines. */
+export function total({ metrics }: ServerAnswer, name: keyof ConnectionCounts | "open"): number {
+  return metrics.reduce((sum, { total }) => sum + total[name], 0);
+}
+
+/** Waits until nobody is there any more: every connection has come once, and gone once. */
+export async function assertAllGone(server: DirectedServer): Promise<void> {
+  const tell = (): Promise<ServerAnswer> => server.tell({ order: "tell" });
+  await waitUntil(async () => total(await tell(), "open") === 0, 10_000, "the last to be gone");
+  const last = await tell();
+  assertEquals(last.wrong, []);
+  assertEquals(total(last, "accepts"), total(last, "closes"));
+  assertEquals(total(last, "adopted"), total(last, "moved"));
 }
 
 /** Starts a server that the test directs. */

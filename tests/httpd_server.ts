@@ -22,6 +22,8 @@ export interface ServerOptions {
 
 /** What it can be told. Each order is answered when it is done. */
 export type ServerOrder =
+  /** Moves connections to the second engine and back, so many times, each for so long. */
+  | { readonly order: "move"; readonly times: number; readonly between: number }
   /** Stops to accept and starts again, so many times, and pauses in between. */
   | { readonly order: "pause"; readonly times: number; readonly between: number }
   /** Ends a worker by an error, and waits for the next one. */
@@ -39,7 +41,10 @@ export interface ServerAnswer {
   /** How often the metrics were looked at, and what did not add up in them. */
   readonly looks: number;
   readonly wrong: readonly string[];
-  readonly metrics: EngineMetrics;
+  /** How many connections each move there, and each move back, has moved. */
+  readonly moves: readonly [there: number, back: number][];
+  /** Of the engine that listens, and of the other one. */
+  readonly metrics: readonly EngineMetrics[];
 }
 
 /** How often the metrics are looked at. */
@@ -51,24 +56,28 @@ const deaths: string[] = [];
 const wrong: string[] = [];
 let looks = 0;
 
-const engine = Engine.create({
+const options = {
   handler: new URL("./httpd_handler.ts", import.meta.url),
-  address: "127.0.0.1:0",
   workers: 2,
   conn: timeouts === undefined ? {} : { timeouts },
-  onWorkerError: (error) => deaths.push(String(error)),
-});
-await engine.listen();
+  onWorkerError: (error: Error): void => void deaths.push(String(error)),
+};
+const engine = Engine.create({ ...options, address: "127.0.0.1:0" });
+const other = Engine.create(options);
+await Promise.all([engine.listen(), other.listen()]);
 const { port } = engine.addr as InetAddress;
 
 const GAUGES = ["connections", "pendingBytes", "timers", "open"];
-let before: readonly WorkerMetrics[] = [];
+const before = new Map<Engine, readonly WorkerMetrics[]>();
 
 /** Looks whether a worker's numbers add up, by themselves and with those that it had before. */
 function addUp(worker: WorkerMetrics, earlier: WorkerMetrics | undefined): void {
-  const { accepts, adopted, registered, closes, open, connections } = worker;
-  if (open !== accepts + adopted + registered - closes || open < connections) {
-    wrong.push(`${connections} in the loop, ${open} of ${accepts} accepted open, ${closes} closed`);
+  const { accepts, adopted, registered, closes, moved, open, connections } = worker;
+  if (open !== accepts + adopted + registered - closes - moved || open < connections) {
+    const came = `${accepts} accepted, ${adopted} adopted`;
+    wrong.push(
+      `${connections} in the loop, ${open} open, ${came}, ${closes} closed, ${moved} moved`,
+    );
   }
   for (const [name, value] of Object.entries(worker)) {
     if (typeof value !== "number") continue;
@@ -77,16 +86,18 @@ function addUp(worker: WorkerMetrics, earlier: WorkerMetrics | undefined): void 
   }
 }
 
-function look(): EngineMetrics {
+function look(engine: Engine): EngineMetrics {
   const metrics = engine.metrics();
   looks++;
-  for (const [index, worker] of metrics.workers.entries()) addUp(worker, before[index]);
+  for (const [index, worker] of metrics.workers.entries()) {
+    addUp(worker, before.get(engine)?.[index]);
+  }
   for (const [name, value] of Object.entries(metrics.total)) {
     if (typeof value !== "number") continue;
     const sum = metrics.workers.reduce((sum, worker) => sum + worker[name as "accepts"], 0);
     if (sum !== value) wrong.push(`${name} is ${value} in all, and ${sum} by worker`);
   }
-  before = metrics.workers;
+  before.set(engine, metrics.workers);
   return metrics;
 }
 
@@ -99,16 +110,10 @@ function listens(): boolean {
   });
 }
 
-async function obey(order: ServerOrder): Promise<Partial<ServerAnswer>> {
+async function pause(times: number, between: number): Promise<Partial<ServerAnswer>> {
   const pauses: number[] = [];
   const resumptions: number[] = [];
-  if (order.order === "die") {
-    const count = deaths.length;
-    engine.post(order.worker, "die");
-    await waitUntil(() => deaths.length > count, 10_000, "the end of the worker");
-    await waitUntil(() => engine.post(order.worker, "live"), 10_000, "the next worker");
-  }
-  for (let time = 0; order.order === "pause" && time < order.times; time++) {
+  for (let time = 0; time < times; time++) {
     const begin = performance.now();
     await engine.pauseAccept();
     const paused = performance.now();
@@ -118,17 +123,43 @@ async function obey(order: ServerOrder): Promise<Partial<ServerAnswer>> {
     pauses.push(paused - begin);
     resumptions.push(performance.now() - looked);
     if (!listens()) wrong.push("no listener is there after resumeAccept()");
-    await turn(order.between);
+    await turn(between);
   }
   return { pauses, resumptions };
 }
 
-setInterval(look, LOOK_MS);
+async function die(worker: number): Promise<void> {
+  const count = deaths.length;
+  engine.post(worker, "die");
+  await waitUntil(() => deaths.length > count, 10_000, "the end of the worker");
+  await waitUntil(() => engine.post(worker, "live"), 10_000, "the next worker");
+}
+
+async function moveFor(ms: number, from: Engine, to: Engine): Promise<number> {
+  from.startTransplant(to);
+  await turn(ms);
+  return await from.stopTransplant();
+}
+
+async function obey(order: ServerOrder): Promise<Partial<ServerAnswer>> {
+  if (order.order === "pause") return await pause(order.times, order.between);
+  if (order.order === "die") await die(order.worker);
+  const moves: [number, number][] = [];
+  for (let time = 0; order.order === "move" && time < order.times; time++) {
+    const there = await moveFor(order.between, engine, other);
+    moves.push([there, await moveFor(order.between, other, engine)]);
+  }
+  return { moves };
+}
+
+const lookAtAll = (): EngineMetrics[] => [engine, other].map(look);
+
+setInterval(lookAtAll, LOOK_MS);
 console.log(String(port));
 for await (const line of createInterface(process.stdin)) {
   const done = await obey(JSON.parse(line) as ServerOrder);
-  const answer = { pauses: [], resumptions: [], ...done, deaths, looks, wrong, metrics: look() };
-  console.log(JSON.stringify(answer satisfies ServerAnswer));
+  const lists = { pauses: [], resumptions: [], moves: [], ...done, deaths, wrong };
+  console.log(JSON.stringify({ ...lists, looks, metrics: lookAtAll() } satisfies ServerAnswer));
 }
-await engine.shutdown({ deadline: 0 });
+await Promise.all([engine, other].map((engine) => engine.shutdown({ deadline: 0 })));
 process.exit(0);

@@ -3,7 +3,15 @@ import { once } from "node:events";
 import fs from "node:fs";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
-import { directed, type DirectedServer, folder, load, RawClient } from "../httpd_fixture.ts";
+import {
+  assertAllGone,
+  directed,
+  type DirectedServer,
+  folder,
+  load,
+  RawClient,
+  total,
+} from "../httpd_fixture.ts";
 import { hasCommand, test, waitUntil } from "../support.ts";
 
 const SIZES = [1, 700, 20_000, 8_000_000];
@@ -16,7 +24,7 @@ const TIMEOUTS = { header: 1500, idle: 3000, write: 1500 };
 
 /** The connections that are open now. */
 const open = async (server: DirectedServer): Promise<number> =>
-  (await server.tell({ order: "tell" })).metrics.total.open;
+  total(await server.tell({ order: "tell" }), "open");
 
 /** Those who behave, while the others do not: at the end all their answers were right. */
 async function amongOthers(body: (server: DirectedServer) => Promise<void>): Promise<void> {
@@ -29,9 +37,8 @@ async function amongOthers(body: (server: DirectedServer) => Promise<void>): Pro
   const { cut, cutInside, resetAtOnce, resetLater, answered, turnedAway } = await others.finish();
   assertEquals([cut, cutInside, resetAtOnce, resetLater, turnedAway], [0, 0, 0, 0, 0]);
   assert(answered > 0);
-  const { wrong, deaths } = await server.tell({ order: "tell" });
-  assertEquals([wrong, deaths], [[], []]);
-  await waitUntil(async () => await open(server) === 0, 10_000, "the end of all connections");
+  assertEquals((await server.tell({ order: "tell" })).deaths, []);
+  await assertAllGone(server);
   await server.finish();
 }
 
@@ -60,11 +67,11 @@ test("httpd: who asks for more and more and never reads costs one file, and is e
     const long = `/${LONG.replaceAll(" ", "%20")}`;
     for (let time = 0; time < 100; time++) chatty.get(...Array(50).fill(long) as string[]);
     await waitUntil(async () => await open(server) >= 8, 10_000, "both to be there");
-    const { metrics } = await server.tell({ order: "tell" });
-    assert(metrics.total.pendingBytes < 100_000, `${metrics.total.pendingBytes} bytes wait`);
-    const error = async (): Promise<number> =>
-      (await server.tell({ order: "tell" })).metrics.total.errors;
-    await waitUntil(async () => await error() >= 2, 10_000, "their end");
+    const { pendingBytes } = (await server.tell({ order: "tell" })).metrics[0]!.total;
+    assert(pendingBytes < 100_000, `${pendingBytes} bytes wait`);
+    const errors = async (): Promise<number> =>
+      total(await server.tell({ order: "tell" }), "errors");
+    await waitUntil(async () => await errors() >= 2, 10_000, "their end");
   }));
 
 test("httpd: connections that say nothing, half-open ones too, are ended", () =>

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { content } from "../http_content.ts";
-import { folder, httpd, loadSeconds, RawClient, run, wrk } from "../httpd_fixture.ts";
+import { folder, httpd, loadSeconds, note, RawClient, run, wrk } from "../httpd_fixture.ts";
 import { hasCommand, tempDir, test } from "../support.ts";
 
 /** The last status line, and the headers behind it, of what `curl -i` has printed. */
@@ -294,6 +294,7 @@ test.if(
       wrk(url(0), 64, loadSeconds),
       wrk(url(1), 16, loadSeconds),
     ]);
+    note(`wrk on two workers, 1 KB and 100 KB at once, in ${loadSeconds} s:`, answered);
     for (const count of answered) assert(count > 100 * loadSeconds, `${answered}`);
   },
   { timeoutMs: loadSeconds * 1000 + 30_000 },
