@@ -8,6 +8,7 @@ import {
   folder,
   load,
   loadSeconds,
+  note,
   total,
   wrk,
 } from "../httpd_fixture.ts";
