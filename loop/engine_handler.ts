@@ -105,6 +105,7 @@ export interface EngineHandler {
  * ```
  */
 export function defineHandler<H extends EngineHandler>(handler: H & EngineHandler): H {
+  // `& EngineHandler` keeps the types of parameters where the answer is taken apart at once.
   return checkHandler(handler, "defineHandler: the handler");
 }
 
