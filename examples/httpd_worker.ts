@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import fs from "node:fs";
 import { STATUS_CODES } from "node:http";
 import { HTTPParser } from "http-parser-js";
-import type { Connection, EngineWorker, Loop } from "@fdloop/fdloop";
+import { type Connection, defineHandler, type EngineWorker } from "@fdloop/fdloop";
 import { type Answer, answer, type Request } from "./httpd_files.ts";
 
 /** The most bytes that the first line and the headers of a request may have. */
@@ -21,34 +21,30 @@ const clients = new Map<Connection, Client>();
 let worker: EngineWorker;
 let closing = false;
 
-export function onStart(_loop: Loop, self: EngineWorker): void {
-  worker = self;
-}
-
-export function onOpen(conn: Connection): void {
-  clients.set(conn, new Client(conn));
-}
-
-export function onData(conn: Connection, bytes: Uint8Array): void {
-  clients.get(conn)!.received(bytes);
-}
-
-export function onDrain(conn: Connection): void {
-  clients.get(conn)!.drained();
-}
-
-export function onEnd(conn: Connection): void {
-  clients.get(conn)!.ended();
-}
-
-export function onClose(conn: Connection): void {
-  clients.delete(conn);
-}
-
-export function onShutdown(): void {
-  closing = true;
-  for (const client of clients.values()) client.leave();
-}
+export const { onStart, onOpen, onData, onDrain, onEnd, onClose, onShutdown } = defineHandler({
+  onStart(_loop, self) {
+    worker = self;
+  },
+  onOpen(conn) {
+    clients.set(conn, new Client(conn));
+  },
+  onData(conn, bytes) {
+    clients.get(conn)!.received(bytes);
+  },
+  onDrain(conn) {
+    clients.get(conn)!.drained();
+  },
+  onEnd(conn) {
+    clients.get(conn)!.ended();
+  },
+  onClose(conn) {
+    clients.delete(conn);
+  },
+  onShutdown() {
+    closing = true;
+    for (const client of clients.values()) client.leave();
+  },
+});
 
 HTTPParser.encoding = "latin1";
 HTTPParser.maxHeaderSize = Infinity; // it would count the request before, too
