@@ -92,6 +92,12 @@ export class RawClient implements Disposable {
     return this.say(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(""));
   }
 
+  /** Reads until something has come, and no further. */
+  async begun(): Promise<void> {
+    this.#socket.once("readable", () => this.#turn());
+    while (this.#socket.readableLength === 0) await deadline(10_000, this.#wake.promise, "a byte");
+  }
+
   /** Shuts down the sending side. */
   finish(): this {
     this.#socket.end();

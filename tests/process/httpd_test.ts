@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { content } from "../http_content.ts";
 import { folder, httpd, loadSeconds, note, RawClient, run, wrk } from "../httpd_fixture.ts";
 import { hasCommand, tempDir, test } from "../support.ts";
@@ -214,6 +214,21 @@ test("httpd: pipelined requests are answered in order, however they are cut", as
   assertEquals((await client.answer()).status, 404);
   assertEquals((await client.answer()).body.length, 300_000);
   assertEquals(await client.end(), "end");
+});
+
+test("C29 httpd: a file that gets shorter while it is sent ends its connection, and no other", async () => {
+  using dir = folder(20_000_000, 10);
+  await using server = await httpd(dir.path);
+  using client = new RawClient(server.port, "pause");
+  using other = new RawClient(server.port, "pause");
+  client.get("/0.bin", "/1.bin");
+  // It is being sent once the client has the head of it.
+  await client.begun();
+  fs.truncateSync(`${dir.path}/0.bin`, 1000);
+  // The rest never comes, and nothing else in its place.
+  await assertRejects(() => client.answer(), Error, "the connection ended");
+  assertEquals((await other.get("/0.bin", "/1.bin").answer()).body.length, 1000);
+  assertEquals((await other.answer()).body, content(1, 10));
 });
 
 test("C32 httpd: at SIGTERM answers under way are finished, idle connections end", async () => {
