@@ -207,11 +207,12 @@ export class Crew implements WorkerListener {
   }
 
   #begin(index: number): WorkerThread {
-    const { settings, cpus } = this.#plan;
+    const { settings, cpus, pollers } = this.#plan;
     return new WorkerThread({
       index,
       settings,
       cpu: cpus[index]!,
+      poller: pollers[index]?.current ?? null,
       address: this.#port?.address ?? null,
       claims: this.claims.memory,
       bell: this.#bell.buffer as SharedArrayBuffer,
@@ -282,6 +283,12 @@ export class Crew implements WorkerListener {
     const wait = young ? Math.min(FIRST_PAUSE_MS * 2 ** this.#young[index]!, LONGEST_PAUSE_MS) : 0;
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);
+      try {
+        this.#plan.pollers[index]?.decide(this.metrics().workers[index]!);
+      } catch (error) {
+        this.#fatal(new EngineWorkerError(index, "cannot begin: its policy failed", error));
+        return;
+      }
       const thread = this.#threads[index] = this.#begin(index);
       void this.#join(thread);
     }, wait);

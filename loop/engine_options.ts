@@ -16,6 +16,8 @@ import type { ConnTimeoutOptions } from "./conn_timeouts.ts";
 import type { ConnLuggage } from "./engine_handler.ts";
 import type { EngineWorkerError } from "./engine_errors.ts";
 import { MOST_WORKERS } from "./fd_claims.ts";
+import { Counters } from "./metrics.ts";
+import { PollerPolicy } from "./poller_policy.ts";
 import type { BindPortOptions } from "./port_group.ts";
 
 /** The highest number of a CPU that setAffinity takes. */
@@ -56,6 +58,12 @@ export interface EngineOptions {
   accept?: AcceptorOptions;
   /** The limits of each connection. */
   conn?: Omit<ConnOptions, "carry">;
+  /**
+   * Makes the policy that chooses the poller of a worker, once for each. It decides before the worker
+   * begins, and, with the counters of those before, whenever another one takes its place. Default: the
+   * poller of this system.
+   */
+  poller?(worker: number): PollerPolicy;
   /**
    * What becomes of the engine when a worker has ended although nobody told it to: `"restart"` begins
    * another one in its place, after a pause when the one before has not lived for a second; `"stop"`
@@ -99,6 +107,8 @@ export interface EnginePlan {
   readonly settings: WorkerSettings;
   /** The CPU of each worker, null for none. */
   readonly cpus: readonly (number | null)[];
+  /** What chooses the poller of each worker, null for the one of this system. */
+  readonly pollers: readonly (PollerPolicy | null)[];
   readonly address: AddressLike | null;
   readonly listeners: readonly Socket[] | null;
   readonly listen: BindPortOptions;
@@ -112,6 +122,7 @@ export interface EnginePlan {
  *
  * @throws {TypeError} when one is not what it should be
  * @throws {RangeError} when a number is out of range
+ * @throws {UnsupportedError} when a policy finds no poller on this system
  */
 export function checkEngineOptions(options: EngineOptions): EnginePlan {
   const what = "Engine.create";
@@ -121,6 +132,7 @@ export function checkEngineOptions(options: EngineOptions): EnginePlan {
     listeners = null,
     workers = listeners?.length ?? getAffinity().length,
     affinity = "none",
+    poller,
     listen = {},
     accept = {},
     conn = {},
@@ -132,6 +144,7 @@ export function checkEngineOptions(options: EngineOptions): EnginePlan {
   const count = integer(workers, `${what}: workers`, 1, MOST_WORKERS);
   return {
     cpus: cpusOf(affinity, count, `${what}: affinity`),
+    pollers: policiesOf(poller, count, `${what}: poller`),
     settings: {
       handler: module,
       count,
@@ -147,6 +160,24 @@ export function checkEngineOptions(options: EngineOptions): EnginePlan {
     onWorkerError: callback(onWorkerError, `${what}: onWorkerError`),
     onMessage: callback(onMessage, `${what}: onMessage`),
   };
+}
+
+/** The policy of each worker, which has decided once, so that what is wrong with it shows here. */
+function policiesOf(
+  make: EngineOptions["poller"],
+  count: number,
+  what: string,
+): (PollerPolicy | null)[] {
+  const policyOf = callback(make, what);
+  return Array.from({ length: count }, (_, worker) => {
+    if (policyOf === null) return null;
+    const policy = policyOf(worker);
+    if (!(policy instanceof PollerPolicy)) {
+      throw new TypeError(`${what}() must return a PollerPolicy, got ${shown(policy)}`);
+    }
+    policy.decide(new Counters().snapshot(0));
+    return policy;
+  });
 }
 
 /**

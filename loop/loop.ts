@@ -21,11 +21,14 @@ import type { SendfileOptions } from "./file_job.ts";
 import { LoopBase } from "./loop_base.ts";
 import { LoopClosedError } from "./loop_closed_error.ts";
 import type { LoopOptions, WaitOptions } from "./options.ts";
-import type { Target } from "./poller.ts";
+import type { Poller, Target } from "./poller.ts";
 import { takePoller } from "./poller_virtual.ts";
 import { splice, type SpliceOptions } from "./splice.ts";
 import { type StreamPair, streams } from "./streams.ts";
 import type { SharedWaker } from "./waker.ts";
+
+/** Makes a dedicated loop on a poller: for the worker of an engine, not for programs. */
+export let loopOn: (poller: Poller) => Loop;
 
 /** Calls a function at the beginning of each turn of a loop: for the worker of an engine, not for programs. */
 export let eachTurn: (loop: Loop, visit: (core: Core) => void) => void;
@@ -70,6 +73,7 @@ export class Loop extends LoopBase implements Disposable {
 
   static {
     setDefaultWaiter(() => Loop.#current ?? Loop.shared);
+    loopOn = (poller) => new Loop(OWNED, new Core(poller), null);
     eachTurn = (loop, visit) => {
       loop.#core.beginning = () => visit(loop.#core);
     };

@@ -72,7 +72,8 @@ const DEFAULTS: readonly PollerCandidate[] = KINDS.map((poller) => ({
  * several changes within a window it is locked, until `unlock()`; and while it is frozen, which is
  * counted so that several parts of a program can freeze it at once, it does not change at all.
  *
- * Linux has epoll, and a Loop waits on nothing else yet: there every decision is the same, and says so.
+ * An {@link Engine} asks one for each worker (`EngineOptions.poller`). Linux has epoll alone, unless
+ * `FDLOOP_KQUEUE_LIB` names libkqueue: there every decision is the same, and says so.
  *
  * @example
  * ```ts

@@ -6,6 +6,7 @@
 
 import type { SocketAddress } from "../handles/socket_address.ts";
 import type { WorkerSettings } from "./engine_options.ts";
+import type { PollerKind } from "./poller_policy.ts";
 import type { SharedWaker } from "./waker.ts";
 
 /** What a worker is started with. */
@@ -14,6 +15,8 @@ export interface WorkerOrders {
   readonly settings: WorkerSettings;
   /** The CPU to be bound to, null for none. */
   readonly cpu: number | null;
+  /** What its loop waits in, null for the poller of this system. */
+  readonly poller: PollerKind | null;
   /** Where the engine listens. */
   readonly address: SocketAddress | null;
   /** See `fd_claims.ts`. */

@@ -27,7 +27,8 @@ import {
   toBytes,
 } from "./engine_wire.ts";
 import { FdClaims } from "./fd_claims.ts";
-import { eachTurn, Loop } from "./loop.ts";
+import { defaultPoller } from "./default_poller.ts";
+import { eachTurn, type Loop, loopOn } from "./loop.ts";
 import { MailboxReader, MailboxWriter } from "./mailbox.ts";
 import type { SharedWaker } from "./waker.ts";
 import { type BoundHandler, WorkerConns } from "./worker_conns.ts";
@@ -44,7 +45,7 @@ export class WorkerSide implements EngineWorker {
   readonly index: number;
   readonly count: number;
   readonly address: SocketAddress | null;
-  readonly loop: Loop = Loop.create();
+  readonly loop: Loop;
   readonly #orders: WorkerOrders;
   readonly #inbox: MailboxReader;
   readonly #outbox: MailboxWriter;
@@ -73,6 +74,7 @@ export class WorkerSide implements EngineWorker {
     this.index = orders.index;
     this.count = orders.settings.count;
     this.address = orders.address;
+    this.loop = loopOn(defaultPoller(orders.poller));
     this.#inbox = new MailboxReader(orders.inbox);
     this.#outbox = new MailboxWriter(orders.outbox);
     this.#bell = new Int32Array(orders.bell);

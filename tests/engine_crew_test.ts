@@ -1,8 +1,19 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { supports } from "../ffi/supports.ts";
+import { UnsupportedError } from "../ffi/unsupported.ts";
 import { EventFD } from "../handles/event_fd.ts";
 import { socketPair } from "../handles/pipe.ts";
 import { Socket } from "../handles/socket.ts";
+import { Engine } from "../loop/engine.ts";
 import { EngineWorkerError } from "../loop/engine_errors.ts";
+import type { LoopMetrics } from "../loop/metrics.ts";
+import { type PollerDecision, PollerPolicy } from "../loop/poller_policy.ts";
 import { encode } from "./conn_fixture.ts";
 import {
   ask,
@@ -186,4 +197,49 @@ test("C20 without onWorkerError a death is a warning of the process", async () =
   `);
   assertEquals([stdout, code], ["EngineWorkerError 1\n", 0]);
   assertStringIncludes(stderr, "told to");
+});
+
+/** A policy that tells when it is asked, and fails when it is told to. */
+class WatchedPolicy extends PollerPolicy {
+  readonly turns: number[] = [];
+  fails = false;
+
+  override decide(metrics: LoopMetrics): PollerDecision {
+    this.turns.push(metrics.turns);
+    if (this.fails) throw new Error("no idea");
+    return super.decide(metrics);
+  }
+}
+
+test("C31 the policy of a worker is asked before it begins, and again for the next in its place", async () => {
+  const policies = [new WatchedPolicy(), new WatchedPolicy()];
+  await using running = await bench({ poller: (worker) => policies[worker]! });
+  assertEquals(policies.map(({ turns }) => turns), [[0], [0]]);
+  using _client = clientOf(running.address, 1);
+  running.say(1, { die: "throw" });
+  await running.death();
+  await alive(running, 1);
+  assertEquals([policies[0]!.turns.length, policies[1]!.turns.length], [1, 2]);
+  assert(policies[1]!.turns[1]! > 0, "with the counters of the one before");
+});
+
+test("C31 a policy that fails for a worker's successor ends the engine, with the reason", async () => {
+  const policy = new WatchedPolicy();
+  await using running = await bench({ workers: 1, poller: () => policy });
+  const closed = assertRejects(() => running.engine.closed, EngineWorkerError, "no idea");
+  policy.fails = true;
+  running.say(0, { die: "throw" });
+  await deadline(10_000, closed, "the end of the engine");
+});
+
+test("C31 a worker waits in the poller that was chosen, or the engine is not made", async () => {
+  const candidates = [{ poller: "kqueue", supported: () => supports("kqueue") }] as const;
+  const options = { workers: 1, poller: () => new PollerPolicy({ candidates }) };
+  if (!supports("kqueue")) {
+    assertThrows(() => Engine.create({ handler, ...options }), UnsupportedError, "kqueue");
+    return;
+  }
+  await using running = await bench(options);
+  using client = connect(running.address);
+  assertEquals(ask(client, "through kevent(2)"), "through kevent(2)");
 });

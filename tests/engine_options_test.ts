@@ -61,6 +61,8 @@ test("C20 engine options: every wrong one is refused before anything is opened",
     [{ conn: { timeouts: { idle: -1 } } }, RangeError, "timeouts.idle"],
     [{ onMessage: "x" }, TypeError, "onMessage"],
     [{ onWorkerError: {} }, TypeError, "onWorkerError"],
+    [{ poller: "epoll" }, TypeError, "poller"],
+    [{ poller: () => "epoll" }, TypeError, "PollerPolicy"],
   ];
   for (const [options, kind, says] of refused) {
     assertThrows(() => checkEngineOptions({ handler, ...options } as EngineOptions), kind, says);
