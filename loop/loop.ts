@@ -68,11 +68,11 @@ export let eachTurn: (loop: Loop, visit: (core: Core) => void) => void;
 export class Loop extends LoopBase implements Disposable {
   readonly #core: Core;
   static #sharedLoop: Loop | null = null;
-  /** The loop whose `run()` is in progress on this thread. */
-  static #current: Loop | null = null;
+  /** The loops whose `run()` is in progress on this thread. They may overlap, and end in any order. */
+  static readonly #running: Loop[] = [];
 
   static {
-    setDefaultWaiter(() => Loop.#current ?? Loop.shared);
+    setDefaultWaiter(() => Loop.#running.findLast(({ closed }) => !closed) ?? Loop.shared);
     loopOn = (poller) => new Loop(OWNED, new Core(poller), null);
     eachTurn = (loop, visit) => {
       loop.#core.beginning = () => visit(loop.#core);
@@ -292,12 +292,11 @@ export class Loop extends LoopBase implements Disposable {
       checkOptions(options, "Loop.run: options").signal,
       "Loop.run: signal",
     );
-    const outer = Loop.#current;
-    Loop.#current = this;
+    Loop.#running.push(this);
     try {
       await this.#dedicated.run(signal);
     } finally {
-      Loop.#current = outer;
+      Loop.#running.splice(Loop.#running.lastIndexOf(this), 1);
     }
   }
 

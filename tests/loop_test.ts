@@ -465,3 +465,21 @@ test("X03 a watch, a timer and a waker are not made by their constructors", () =
   const construct = LoopWaker as unknown as new (...args: unknown[]) => object;
   assertThrows(() => new construct(new Int32Array(2), {}), TypeError, "LoopWaker.from");
 });
+
+test("C33 what waits without naming a loop never waits in one that is over, however runs overlap", async () => {
+  const { stdout, stderr } = await spawnScript(`
+    import { EventFD, Loop } from "@fdloop/fdloop";
+    const [first, second] = [Loop.create(), Loop.create()];
+    for (const loop of [first, second]) loop.setInterval(1, () => loop.stop());
+    await Promise.all([first.run(), second.run()]); // the first one ends first
+    first.close();
+    second.close();
+    using counter = EventFD.create();
+    setTimeout(() => counter.signal(3), 5);
+    for await (const count of counter) {
+      console.log(count);
+      break;
+    }
+  `);
+  assertEquals([stdout, stderr], ["3n\n", ""]);
+});

@@ -62,7 +62,7 @@ test("C24 no descriptor left: a listener is drained all the same, with the one i
     const address = listener.localAddress;
     const clients = Array.from({ length: 30 }, () => Socket.connect(address, { blocking: true }));
     const acceptor = loop.accept(listener, { onAccept() {} });
-    limit(8);
+    leaveRoom(8);
     const kept = [];
     while (name(() => kept.push(Socket.bind("unix:"))) !== "EMFILE");
     const drained = acceptor.drain();
