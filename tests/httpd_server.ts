@@ -117,12 +117,14 @@ async function pause(times: number, between: number): Promise<Partial<ServerAnsw
     const begin = performance.now();
     await engine.pauseAccept();
     const paused = performance.now();
-    if (listens()) wrong.push("a listener is left after pauseAccept()");
+    // The kernel's table has everything in TIME_WAIT, too, and takes a tenth of a second to read.
+    const looks = time % 5 === 0;
+    if (looks && listens()) wrong.push("a listener is left after pauseAccept()");
     const looked = performance.now();
     await engine.resumeAccept();
     pauses.push(paused - begin);
     resumptions.push(performance.now() - looked);
-    if (!listens()) wrong.push("no listener is there after resumeAccept()");
+    if (looks && !listens()) wrong.push("no listener is there after resumeAccept()");
     await turn(between);
   }
   return { pauses, resumptions };
