@@ -6,6 +6,7 @@
  * @module
  */
 
+import { cString } from "../ffi/c_string.ts";
 import { posix } from "../ffi/const_posix.ts";
 import { errnoNumber } from "../ffi/errno.ts";
 import { check, errno, libc } from "../ffi/libc.ts";
@@ -321,7 +322,7 @@ function filePath(address: SocketAddress): Uint8Array<ArrayBuffer> | null {
   if (address.family !== "unix" || address.path === "" || address.path.startsWith("\0")) {
     return null;
   }
-  return Uint8Array.from(new TextEncoder().encode(`${address.path}\0`));
+  return cString(address.path);
 }
 
 function localAddress(local: unknown, { family }: SocketAddress, what: string): SocketAddress {
