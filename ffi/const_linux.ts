@@ -152,6 +152,10 @@ export const LINUX_TABLE = {
   CLOSE_RANGE_UNSHARE: [2, 2],
   CLOSE_RANGE_CLOEXEC: [4, 4],
 
+  // dlopen(3), <dlfcn.h>
+  RTLD_NOW: [2, 2],
+  RTLD_NODELETE: [0x1000, 0x1000],
+
   // syscall(2), <sys/syscall.h>: the numbers from 424 on are the same on every instruction set
   SYS_read: [0, 63],
   SYS_write: [1, 64],

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { cString } from "./c_string.ts";
 import { linux } from "./const_linux.ts";
 import { arch, backend, os } from "./platform.ts";
 import {
@@ -127,11 +128,29 @@ function bind(name: SymbolName): CFunction {
 /** Binds one call of the library that stands in for a kernel with kqueue. */
 function fromLibrary(name: SymbolName, signature: Signature): CFunction {
   const bound = backend.bind(name, signature, kqueueLibrary());
-  if (bound !== null) return bound;
+  if (bound !== null) {
+    keepLoaded(kqueueLibrary());
+    return bound;
+  }
   throw new UnsupportedError(
     `${name}(2)`,
     `a library that has it, and may be opened, at FDLOOP_KQUEUE_LIB (${kqueueLibrary()})`,
   );
+}
+
+/**
+ * Has a library stay in memory until the process is gone.
+ *
+ * Deno 2.9 closes what an isolate has opened when the isolate ends. libkqueue has a thread of its own
+ * that runs on then, and the thread that blocks for a loop may be inside of it while the program
+ * exits: either would go on in memory that is no longer there.
+ */
+function keepLoaded(path: string): void {
+  const signature = ["usize", "buf", "i32"] as const;
+  // Before glibc 2.34 it is in a library of its own. Without it the library may still be used.
+  const dlopen = (backend.bind("dlopen", signature) ??
+    backend.bind("dlopen", signature, "libdl.so.2")) as Call<typeof signature> | null;
+  dlopen?.(cString(path), linux.RTLD_NOW | linux.RTLD_NODELETE);
 }
 
 /** The number of a system call, from the `SYS_` rows of the constants. */

@@ -1,8 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { assertEquals, assertThrows } from "@std/assert";
 import { kqueueLibrary, libc, requirementOf } from "../ffi/libc.ts";
 import { os } from "../ffi/platform.ts";
 import { UnsupportedError } from "../ffi/unsupported.ts";
-import { spawnScript, test } from "./support.ts";
+import { hasCommand, spawnScript, tempDir, test } from "./support.ts";
 
 test("C34 what a system does not have is refused with what does the same there", () => {
   assertEquals(requirementOf("timerfd_create"), "Linux; elsewhere use Loop.setTimer");
@@ -41,6 +42,52 @@ test("K13 a library that is none, or has no kqueue, is named", async () => {
     assertEquals([stdout.trim().split("\n"), stderr], [[line, line], ""]);
   }
 });
+
+/** A library with a kqueue that is never made, and that says when it goes from memory. */
+const SAYS_GOODBYE = `
+  #include <errno.h>
+  #include <unistd.h>
+  int kqueue(void) { errno = ENOSYS; return -1; }
+  int kevent(void) { errno = ENOSYS; return -1; }
+  __attribute__((destructor)) static void gone(void) { write(1, "gone\\n", 5); }`;
+
+test.if(
+  os === "linux" && hasCommand("cc"),
+  "no Linux, or no C compiler",
+  "K13 a library stays until the program ends, whatever thread has opened it",
+  async () => {
+    using folder = tempDir();
+    const library = `${folder.path}/libgoodbye.so`;
+    const made = spawnSync("cc", ["-shared", "-fPIC", "-xc", "-", "-o", library], {
+      input: SAYS_GOODBYE,
+      encoding: "utf8",
+    });
+    assertEquals([made.stderr, made.status], ["", 0]);
+    // A thread's library would go some time after the thread: by the end of the last, the first has.
+    const { stdout, stderr, code } = await spawnScript(
+      `
+      import { once } from "node:events";
+      import { isMainThread, Worker } from "node:worker_threads";
+      import { Kqueue } from "@fdloop/fdloop";
+      if (isMainThread) {
+        for (let worker = 0; worker < 4; worker++) {
+          await once(new Worker(new URL(import.meta.url)), "exit");
+          console.log("ended");
+        }
+      } else {
+        try {
+          Kqueue.create();
+        } catch (error) {
+          console.log(error.code);
+        }
+      }`,
+      { env: { FDLOOP_KQUEUE_LIB: library } },
+    );
+    // Deno takes it out at the very end, Bun ends without.
+    const before = stdout.replace(/gone\n$/, "");
+    assertEquals([before, stderr, code], ["ENOSYS\nended\n".repeat(4), "", 0]);
+  },
+);
 
 test("K13 FDLOOP_POLLER has two values", async () => {
   const script = `

@@ -71,8 +71,8 @@ export interface Known {
   members(struct: string): string[];
 }
 
-const LIBC_HEADERS = `errno.h fcntl.h limits.h poll.h sched.h signal.h spawn.h stddef.h termios.h
-  time.h unistd.h
+const LIBC_HEADERS = `dlfcn.h errno.h fcntl.h limits.h poll.h sched.h signal.h spawn.h stddef.h
+  termios.h time.h unistd.h
   sys/epoll.h sys/event.h sys/eventfd.h sys/ioctl.h sys/mman.h sys/pidfd.h sys/resource.h
   sys/signalfd.h sys/socket.h sys/stat.h sys/syscall.h sys/timerfd.h sys/ucontext.h sys/uio.h
   sys/un.h sys/utsname.h sys/wait.h linux/filter.h netinet/in.h netinet/tcp.h`;
