@@ -195,10 +195,10 @@ export class Connection {
    * with the number of bytes that were taken of the file, without the headers.
    *
    * Its bytes do not pass through the program, and do not count for the cap. The file's own position
-   * stays where it is. What is not in the page cache is read from the disk while the thread waits, at
-   * most 1 MiB a turn. The kernel sends the pages of the file themselves: what is changed in them
-   * before the peer has them may arrive changed. Where the kernel cannot send this file to this
-   * descriptor by itself, it is read and written instead.
+   * stays where it is. What is not in the page cache is read from the disk while the thread waits, in
+   * parts of 1 MiB at most; a turn that has sent as much begins no other part. The kernel sends the
+   * pages of the file themselves: what is changed in them before the peer has them may arrive changed.
+   * Where the kernel cannot send this file to this descriptor by itself, it is read and written instead.
    *
    * A stream is never left in the middle. When the file gets shorter than `length`, its handle is
    * closed or the signal is aborted, then either nothing was sent of it and of its headers: the promise

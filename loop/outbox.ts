@@ -12,7 +12,11 @@ import type { ConnTimeouts } from "./conn_timeouts.ts";
 import type { Core, Unfinished } from "./core.ts";
 import { type FileJob, FULL } from "./file_job.ts";
 
-/** How much one connection may send in a turn of what waits, when the kernel takes everything. */
+/**
+ * How much one connection may send in a turn of what waits, when the kernel takes everything: as long
+ * as something of it is left, another part may go, which is as much at most. So headers and a file of
+ * 1 MiB behind them go in one turn.
+ */
 const WRITE_BUDGET = 1024 * 1024;
 
 /** What a part of a file costs of the budget at least, so that a row of small files has an end, too. */
@@ -249,7 +253,7 @@ export class Outbox implements Unfinished {
   /** Sends a part of a file; when that cannot go on, the file is out of the queue. */
   #trySend(job: FileJob): number {
     try {
-      const taken = job.send(this.#channel, this.#budget);
+      const taken = job.send(this.#channel, WRITE_BUDGET);
       if (taken > 0) this.#timeouts?.sent();
       return taken;
     } catch (error) {
