@@ -64,6 +64,9 @@ export interface EngineHandler {
    * A connection has come that somebody else has had before: `Engine.adoptConn`, or another worker's
    * `onMove`. Without this, `onOpen` is called.
    *
+   * It begins here as any other does: it reads, even if it was paused there, its timeouts begin anew,
+   * and a peer that has ended is told of again, by `onEnd`.
+   *
    * @param state what came with it
    */
   onAdopt?(conn: Connection, socket: Socket, state: unknown): void;

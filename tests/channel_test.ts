@@ -140,7 +140,7 @@ test("C11 RDHUP: bytes and the end in one report are told in that order", () => 
   }
 });
 
-test("C15 the budget: one connection reads at most 128 KiB in a turn, then the others have theirs", () => {
+test("C15 R09 the budget: one connection reads at most 128 KiB in a turn, then the others have theirs", () => {
   using core = ownCore();
   using firehose = largePipe();
   using quiet = socketPair();
@@ -158,7 +158,7 @@ test("C15 the budget: one connection reads at most 128 KiB in a turn, then the o
   assertEquals([bytes, core.isBusy], [4 * BUDGET, false]);
 });
 
-test("C15 the budget counts reads as well: single bytes are no way around it", () => {
+test("C15 R09 the budget counts reads as well: single bytes are no way around it", () => {
   using core = ownCore();
   using ends = pipe();
   const ear = new Ear(core, ends.reader);
