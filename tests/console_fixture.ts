@@ -67,7 +67,8 @@ export class Session implements AsyncDisposable {
 
   /** Waits until it shows something behind what was waited for before; answers what came till there. */
   until(wanted: string | RegExp): Promise<string> {
-    return deadline(LATE_MS, this.#until(wanted), `${wanted} after ${JSON.stringify(this.shown)}`);
+    const what = (): string => `${wanted} after ${JSON.stringify(this.shown)}`;
+    return deadline(LATE_MS, this.#until(wanted), what);
   }
 
   /** Reads until no program has the terminal any more: all that it has shown. */

@@ -34,7 +34,11 @@ const NOTHING = 1;
  * V8 with one generation that holds all that is allocated while it measures, so that its collector,
  * which would hide it, never runs. JSC needs no flag: its first collection is further away.
  */
-const V8_FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=128,--max-semi-space-size=128";
+const V8_FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=128,--max-semi-space-size=128," +
+  "--no-concurrent-recompilation";
+
+/** The compilers do not run beside the program, where they may be late on a busy machine. */
+const env = { BUN_JSC_useConcurrentJIT: "0" };
 
 /** Measures a call in a child process of the same runtime. */
 export async function heapDelta({ setup, call, calls = 200_000 }: HotCall): Promise<HeapDelta> {
@@ -46,7 +50,7 @@ export async function heapDelta({ setup, call, calls = 200_000 }: HotCall): Prom
       }
     }, ${calls});`;
   const permissions = runtime === "deno" ? ["-A", V8_FLAGS] : [];
-  const { code, stdout, stderr } = await spawnScript(source, { permissions });
+  const { code, stdout, stderr } = await spawnScript(source, { permissions, env });
   assert(code === 0, `the child that measures ended with ${code}\n${stdout}\n${stderr}`);
   return JSON.parse(stdout.trimEnd().split("\n").at(-1)!) as HeapDelta;
 }

@@ -5,10 +5,16 @@
  */
 
 /** The promise's own outcome, or an error that names what was waited for after `ms`. */
-export async function deadline<T>(ms: number, promise: PromiseLike<T>, what: string): Promise<T> {
+export async function deadline<T>(
+  ms: number,
+  promise: PromiseLike<T>,
+  what: string | (() => string),
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms);
+    timer = setTimeout(() => {
+      reject(new Error(`${typeof what === "string" ? what : what()}: not within ${ms} ms`));
+    }, ms);
   });
   try {
     return await Promise.race([promise, late]);
