@@ -67,8 +67,8 @@ test("examples: pty_shell passes keys, sizes and the status on, and restores the
   // SIGWINCH is on its way: the size is there when it has been passed on.
   session.type("while [ \"$(stty size)\" != '33 111' ]; do sleep 0.02; done; echo resi''zed\n");
   await session.until("resized");
-  session.type("sleep 60\n");
-  await session.until("sleep 60\r\n");
+  session.type(`sh -c "echo work''ing; sleep 60"\n`);
+  await session.until("working\r\n");
   session.type("\x03"); // for the shell within
   await session.until("inner> ");
   session.type("exit 7\n");
