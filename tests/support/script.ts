@@ -50,7 +50,10 @@ export interface RunningScript extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** The arguments that run a file under this runtime, with the tests' import map. */
+/**
+ * The arguments that run a file under this runtime, with the tests' import map. Deno gets the config
+ * that the tests have, too: with another one it would compile the library anew, in place of theirs.
+ */
 export function runtimeArguments(file: string, options: ScriptOptions): string[] {
   const { args = [], permissions = ["-A"], tests = false } = options;
   const inRoot = (name: string): string => fileURLToPath(new URL(name, root));
@@ -67,6 +70,7 @@ export function runtimeArguments(file: string, options: ScriptOptions): string[]
       "--no-prompt",
       "--no-check",
       "--no-remote",
+      `--config=${inRoot("deno.json")}`,
       `--import-map=${inRoot("tests/import_map.json")}`,
       ...permissions,
       file,
