@@ -8,10 +8,14 @@ import { parseArgs } from "node:util";
 import { parseJunit } from "./junit.mjs";
 import { bun, deno, ending, root, run, versionOf } from "./runtimes.mjs";
 
-const USAGE = `node .ci/test.mjs [--bun] [--deno] [--narrow] [--coverage] [file or folder …]
+const USAGE =
+  `node .ci/test.mjs [--bun] [--deno] [--narrow] [--serial] [--coverage] [file or folder …]
+
+The suites run at the same time, because a test waits more than it computes; they are shown in turn.
 
   --bun, --deno   only the suite on that runtime
   --narrow        only tests/narrow on Deno, with --allow-ffi=<path of libc> and nothing else
+  --serial        one suite after the other
   --coverage      print the coverage of the library after each suite
 Files default to every tests/**/*_test.ts. FDLOOP_TEST_TIMEOUT: seconds that one suite may take (900).`;
 
@@ -26,6 +30,7 @@ const { values: options, positionals } = parseArgs({
     bun: { type: "boolean" },
     deno: { type: "boolean" },
     narrow: { type: "boolean" },
+    serial: { type: "boolean" },
     coverage: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   },
@@ -134,15 +139,21 @@ async function denoCoverage(profile) {
   await run(deno(), ["coverage", profile, `--include=${library}`], { timeoutMs: 60_000 });
 }
 
-/** Runs one suite and reads its report. Whatever went wrong outside a test is a failure too. */
-async function runSuite(suite, index) {
-  console.log(`\n=== ${suite.name}: ${suite.files.length} files ===`);
+/**
+ * Runs one suite and reads its report. Whatever went wrong outside a test is a failure too. What it
+ * prints is shown as it comes, or kept for `show` when another suite has the terminal.
+ */
+async function runSuite(suite, index, { capture = false } = {}) {
+  const title = `\n=== ${suite.name}: ${suite.files.length} files ===`;
+  if (!capture) console.log(title);
   const report = join(temporary, `${index}.xml`);
   const [command, ...args] = suite.command(report);
   const started = performance.now();
-  const end = await run(command, args, { timeoutMs: suiteTimeoutMs });
+  const end = await run(command, args, { timeoutMs: suiteTimeoutMs, capture });
   const seconds = (performance.now() - started) / 1000;
-  await suite.after?.();
+  const show = () => {
+    if (capture) console.log(`${title}\n${end.stdout}${end.stderr}`);
+  };
 
   const cases = existsSync(report) ? parseJunit(readFileSync(report, "utf8")) : [];
   const problems = [];
@@ -167,7 +178,23 @@ async function runSuite(suite, index) {
   const names = new Set(cases.map(({ name }) => name.replace(/ \(skipped: .+\)$/, "")));
   const passed = cases.filter((one) => one.outcome === "passed").length;
   const skips = cases.filter((one) => one.outcome === "skipped");
-  return { suite, end, seconds, names, passed, problems, skips };
+  return { suite, end, seconds, names, passed, problems, skips, show };
+}
+
+/** Runs the suites, and shows what each has printed in their order. */
+async function runAll(planned) {
+  const results = [];
+  if (options.serial) {
+    for (const [index, suite] of planned.entries()) results.push(await runSuite(suite, index));
+  } else {
+    const started = planned.map((suite, index) => runSuite(suite, index, { capture: index > 0 }));
+    results.push(...await Promise.all(started));
+  }
+  for (const { show, suite } of results) {
+    show();
+    await suite.after?.();
+  }
+  return results;
 }
 
 /** The suites are one suite: a test that only one runtime knows was lost on the other. */
@@ -218,10 +245,7 @@ if (options.help) {
 const temporary = mkdtempSync(join(tmpdir(), "fdloop-test-"));
 try {
   const files = positionals.length > 0 ? positionals.flatMap(testFiles) : testFiles("tests");
-  const results = [];
-  for (const [index, suite] of (await suites(files)).entries()) {
-    results.push(await runSuite(suite, index));
-  }
+  const results = await runAll(await suites(files));
   compareNames(results);
   process.exitCode = summarize(results) ? 0 : 1;
 } finally {
