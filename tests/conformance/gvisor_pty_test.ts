@@ -113,7 +113,10 @@ test("gvisor: a line is cut at 4095 bytes, its end stays; raw, nothing is cut", 
   assertEquals([line.length, line.at(-1), take(pty.slave)], [4096, "\n", null]);
   using raw = ptyWith("raw");
   raw.master.write(encode("x".repeat(5000)));
-  assertEquals([take(raw.slave)!.length, take(raw.slave)!.length], [4095, 905]);
+  // How much one read gives depends on how far the kernel's worker has come.
+  let length = 0;
+  while (length < 5000) length += take(raw.slave)!.length;
+  assertEquals([length, take(raw.slave)], [5000, null]);
 });
 
 test("gvisor: ECHO gives the master its input back", () => {
