@@ -5,7 +5,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import fs from "node:fs";
 import { assertEquals } from "@std/assert";
 import { UnsupportedError } from "../ffi/unsupported.ts";
 import { Console } from "../handles/console.ts";
@@ -15,7 +15,7 @@ import type { ConsoleSpawnOptions } from "../handles/console_spawn.ts";
 import { Epoller, Kqueuer } from "../loop/console_poller.ts";
 import { Loop } from "../loop/loop.ts";
 import type { PolledConsole } from "../loop/polled_console.ts";
-import { deadline } from "./support.ts";
+import { deadline, waitUntil } from "./support.ts";
 
 const LATE_MS = 10_000;
 
@@ -154,10 +154,42 @@ export const TOO_MUCH = 1_000_000;
 
 /** Opens the slave of a pty once more. */
 export function reopen(path: string): Console {
-  const number = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+  const number = fs.openSync(
+    path,
+    fs.constants.O_RDWR | fs.constants.O_NOCTTY | fs.constants.O_NONBLOCK,
+  );
   try {
     return Console.fromFd(number);
   } finally {
-    closeSync(number);
+    fs.closeSync(number);
+  }
+}
+
+/** Waits until a shell of a session has started a program: from then on the terminal is the program's. */
+export async function running(session: Session, name: string): Promise<void> {
+  const isThere = (): boolean => descendants(String(session.child.pid)).some(isCalled);
+  const isCalled = (pid: string): boolean => contents(`/proc/${pid}/comm`) === name;
+  await waitUntil(isThere, LATE_MS, `${name}, started in ${JSON.stringify(session.shown)}`);
+}
+
+/** The processes that a process has started, and theirs: each thread has its own. */
+function descendants(pid: string): string[] {
+  const tasks = `/proc/${pid}/task`;
+  const children = unlessGone(() => fs.readdirSync(tasks), [])
+    .flatMap((thread) => contents(`${tasks}/${thread}/children`).split(" "))
+    .filter((child) => child !== "");
+  return [...children, ...children.flatMap(descendants)];
+}
+
+function contents(path: string): string {
+  return unlessGone(() => fs.readFileSync(path, "utf8").trim(), "");
+}
+
+/** What is read of a process, or something else when it has ended since. */
+function unlessGone<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
   }
 }

@@ -130,11 +130,14 @@ test("K12 a child that ignores SIGHUP is killed in the end; one that heeds it is
 });
 
 test("K12 a child that goes on after close() is reaped when the next one is started", async () => {
-  const child = Console.spawn(["sleep", "60"]);
+  const session = new Session(["sh", "-c", "trap '' HUP; echo ready; exec sleep 60"]);
+  await session.until("ready");
+  const { child } = session;
   const { pid } = child;
   child.close();
   child.close();
-  await waitUntil(() => isZombie(pid), 5000, "the SIGHUP has ended it");
+  process.kill(pid, "SIGKILL");
+  await waitUntil(() => isZombie(pid), 5000, "it has ended");
   using _next = Console.spawn(["true"]);
   assert(!fs.existsSync(`/proc/${pid}`));
   await waitUntil(() => _next.process.exitStatus() !== null, 5000, "the next one has ended, too");

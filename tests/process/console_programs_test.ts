@@ -3,8 +3,8 @@
 import fs from "node:fs";
 import process from "node:process";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Session } from "../console_fixture.ts";
-import { hasCommand, tempDir, test, waitUntil } from "../support.ts";
+import { running, Session } from "../console_fixture.ts";
+import { hasCommand, tempDir, test } from "../support.ts";
 
 const PROMPT = "ready> ";
 
@@ -155,21 +155,3 @@ test.if(hasCommand("top"), "there is no top", "K12 top -b, and top until q", asy
   await screen.end();
   assertEquals(await screen.status(), 0);
 });
-
-/** Waits until the shell has started a program: from then on the terminal is the program's. */
-async function running(session: Session, name: string): Promise<void> {
-  const { pid } = session.child;
-  const isThere = (): boolean => {
-    const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return children.split(" ").some((child) => nameOf(child) === name);
-  };
-  await waitUntil(isThere, 5000, `${name}, started by the shell`);
-}
-
-function nameOf(pid: string): string {
-  try {
-    return pid === "" ? "" : fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-  } catch {
-    return ""; // it has ended since
-  }
-}
