@@ -17,12 +17,12 @@ The suites run at the same time, because a test waits more than it computes; the
   --narrow        only tests/narrow on Deno, with --allow-ffi=<path of libc> and nothing else
   --serial        one suite after the other
   --coverage      print the coverage of the library after each suite
-Files default to every tests/**/*_test.ts. FDLOOP_TEST_TIMEOUT: seconds that one suite may take (900).`;
+Files default to every tests/**/*_test.ts. FDLOOP_TEST_TIMEOUT: seconds that one suite may take (1800).`;
 
 const NARROW = "tests/narrow";
 // One test's limit is support.ts's business; this is only above it. Bun's own default is 5 s.
 const BUN_TEST_TIMEOUT_MS = 120_000;
-const suiteTimeoutMs = Number(process.env.FDLOOP_TEST_TIMEOUT ?? 900) * 1000;
+const suiteTimeoutMs = Number(process.env.FDLOOP_TEST_TIMEOUT ?? 1800) * 1000;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
