@@ -46,6 +46,16 @@ export function memoryOf(view: ArrayBufferView): ArrayBufferView | null {
 }
 
 /**
+ * A view of the same bytes that has no properties of its own, of which any can lie about its length
+ * and run the code of its owner when it is asked again.
+ */
+export function plain(view: Uint8Array): Uint8Array<ArrayBufferLike> {
+  const length = countOf(view);
+  // One that was detached has no bytes, and no view can be made of it.
+  return length === 0 ? new Uint8Array() : new Uint8Array(view.buffer, view.byteOffset, length);
+}
+
+/**
  * Where a buffer lies. memmove(3) answers it, which works under Deno's narrow grant too, where its
  * own pointers are forbidden. It holds for a view over an explicit ArrayBuffer as long as that lives.
  */

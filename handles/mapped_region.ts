@@ -12,7 +12,7 @@ import { check, libc } from "../ffi/libc.ts";
 import { backend } from "../ffi/platform.ts";
 import { ClosedError } from "./closed_error.ts";
 import { type Descriptor, OWNED } from "./descriptor.ts";
-import { countOf } from "./io.ts";
+import { plain } from "./io.ts";
 import { KernelCopy } from "./kernel_copy.ts";
 import { mapFile, type MapOptions, type Mapping } from "./mapping.ts";
 import { bytes, flag, integer, options as checkOptions } from "./validate.ts";
@@ -205,8 +205,9 @@ export class MappedRegion implements Disposable {
    * @throws {UnsupportedError} without that seal, where a sandbox forbids `process_vm_writev(2)`
    */
   copyIn(source: ArrayBufferView, offset: number = 0): void {
-    const address = this.#open();
+    // The address comes last: a view of somebody's own class may unmap the region when it is asked.
     const view = plain(bytes(source, "MappedRegion.copyIn: the source"));
+    const address = this.#open();
     if (!this.#writable) {
       throw new TypeError('MappedRegion.copyIn needs a region with access "write", got "read"');
     }
@@ -249,8 +250,8 @@ export class MappedRegion implements Disposable {
    * ```
    */
   copyOut(target: ArrayBufferView, offset: number = 0): void {
-    const address = this.#open();
     const view = plain(bytes(target, "MappedRegion.copyOut: the target"));
+    const address = this.#open();
     const from = address + this.#place(view, offset, "copyOut");
     if (view.length === 0) return;
     if (view.buffer === this.#buffer) {
@@ -269,11 +270,10 @@ export class MappedRegion implements Disposable {
    */
   sync(options: SyncOptions = {}): void {
     const what = "MappedRegion.sync";
-    const address = this.#open();
     const { wait = true, invalidate = false } = checkOptions(options, `${what}: options`);
     const flags = (flag(wait, `${what}: wait`) ? posix.MS_SYNC : posix.MS_ASYNC) |
       (flag(invalidate, `${what}: invalidate`) ? posix.MS_INVALIDATE : 0);
-    check("msync", libc.msync(address, this.#span, flags));
+    check("msync", libc.msync(this.#open(), this.#span, flags));
   }
 
   /**
@@ -366,11 +366,4 @@ export class MappedRegion implements Disposable {
     }
     return BigInt(integer(offset, `MappedRegion.${verb}: the offset`, 0, most));
   }
-}
-
-/** A view of the same bytes that has no properties of its own: any other may lie about its length. */
-function plain(view: Uint8Array): Uint8Array<ArrayBufferLike> {
-  const length = countOf(view);
-  // One that was detached has no bytes, and no view can be made of it.
-  return length === 0 ? new Uint8Array() : new Uint8Array(view.buffer, view.byteOffset, length);
 }

@@ -128,3 +128,26 @@ test("X03 no property of a read-only region leads to memory that can be written 
     ["true false", "TypeError"],
   );
 });
+
+test("X03 a view whose own length unmaps the region is copied nowhere", async () => {
+  await expectOutput(
+    `memory.close();
+    const sealed = MemFD.create("sealed", { sealing: true });
+    sealed.truncate(8192);
+    sealed.seal("shrink"); // copied by memcpy(3), which would crash
+    for (const verb of ["copyIn", "copyOut"]) {
+      const steady = MappedRegion.map(sealed);
+      class Closing extends Uint8Array {
+        get byteLength() {
+          steady.unmap();
+          return 16;
+        }
+      }
+      try { steady[verb](new Closing(16)); } catch (error) { console.log(error.name); }
+    }
+    try {
+      region.sync({ get wait() { region.unmap(); return true; } });
+    } catch (error) { console.log(error.name); }`,
+    ["ClosedError", "ClosedError", "ClosedError"],
+  );
+});
