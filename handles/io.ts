@@ -46,11 +46,11 @@ export function memoryOf(view: ArrayBufferView): ArrayBufferView | null {
 }
 
 /**
- * A view of the same bytes that has no properties of its own, of which any can lie about its length
- * and run the code of its owner when it is asked again.
+ * A view of the same bytes, all of them, that has no properties of its own: of any other view they can
+ * lie about its length, and run code when they are asked. The bytes themselves are not looked at.
  */
 export function plain(view: Uint8Array): Uint8Array<ArrayBufferLike> {
-  const length = countOf(view);
+  const length: number = ownByteLength.call(view);
   // One that was detached has no bytes, and no view can be made of it.
   return length === 0 ? new Uint8Array() : new Uint8Array(view.buffer, view.byteOffset, length);
 }

@@ -429,6 +429,23 @@ test("I15 a region longer than any buffer: told on Bun, and copied on both", () 
   } else assertEquals(region.bytes[5 * 2 ** 30 - 1], 6);
 });
 
+test("I15 copies of more than one call of read(2) could move are whole", () => {
+  using memory = MemFD.create("pages", { sealing: true });
+  memory.truncate(2 ** 31);
+  memory.seal("shrink");
+  using region = MappedRegion.map(memory);
+  region.copyIn(Uint8Array.of(1));
+  const { copy_out } = libc; // bound by the copy before
+  const counts: bigint[] = [];
+  libc.copy_out = (_to, _view, count) => void counts.push(count as bigint); // 2 GiB take their time
+  try {
+    region.copyIn(new Uint8Array(2 ** 31));
+  } finally {
+    libc.copy_out = copy_out;
+  }
+  assertEquals(counts, [2n ** 31n]);
+});
+
 test("X03 where a sandbox forbids the kernel's copies, they are refused; sealed memory needs none", () => {
   using memory = threePages();
   using region = MappedRegion.map(memory);
