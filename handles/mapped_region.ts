@@ -214,7 +214,7 @@ export class MappedRegion implements Disposable {
     const to = address + this.#place(view, offset, "copyIn");
     if (view.length === 0) return;
     if (view.buffer === this.#buffer) {
-      this.bytes.copyWithin(offset, view.byteOffset, view.byteOffset + view.length);
+      this.#move(address, view.byteOffset, offset, view.length);
     } else if (this.#steady) libc.copy_out(to, view, BigInt(view.length));
     else (this.#copy ??= new KernelCopy()).in(view, to);
   }
@@ -255,7 +255,7 @@ export class MappedRegion implements Disposable {
     const from = address + this.#place(view, offset, "copyOut");
     if (view.length === 0) return;
     if (view.buffer === this.#buffer) {
-      this.bytes.copyWithin(view.byteOffset, offset, offset + view.length);
+      this.#move(address, offset, view.byteOffset, view.length);
     } else if (this.#steady) libc.copy_in(view, from, BigInt(view.length));
     else (this.#copy ??= new KernelCopy()).out(view, from);
   }
@@ -354,6 +354,18 @@ export class MappedRegion implements Disposable {
     if (!this.#buffer.detached) return false;
     this.#buffer = null; // Detached by us: what follows may fail and be tried again.
     return true;
+  }
+
+  /** Copies from one place of the region to another, which may overlap. */
+  #move(address: bigint, from: number, to: number, length: number): void {
+    if (this.#steady) {
+      this.bytes.copyWithin(to, from, from + length);
+      return;
+    }
+    const between = new Uint8Array(new ArrayBuffer(length));
+    const copy = this.#copy ??= new KernelCopy();
+    copy.out(between, address + BigInt(from));
+    copy.in(between, address + BigInt(to));
   }
 
   /** Where in the region a buffer's bytes lie. */

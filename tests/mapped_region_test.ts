@@ -326,14 +326,27 @@ for (const [how, sealed] of [["by memcpy", true], ["by the kernel", false]] as c
   });
 }
 
-test("I15 copies within one region may overlap", () => {
+for (const sealed of [true, false]) {
+  test(`I15 copies within one region may overlap, ${sealed ? "sealed" : "by the kernel"}`, () => {
+    using memory = MemFD.create("pages", { sealing: true });
+    memory.write(utf8("abcdefgh"));
+    if (sealed) memory.seal("shrink");
+    using region = MappedRegion.map(memory);
+    region.copyIn(region.bytes.subarray(0, 6), 2);
+    assertEquals(copied(region, 0, 8), [...utf8("ababcdef")]);
+    region.copyOut(region.bytes.subarray(0, 6), 2);
+    assertEquals(copied(region, 0, 8), [...utf8("abcdefef")]);
+  });
+}
+
+test("I15 copies within one region may overlap by more than goes through the kernel at once", () => {
   using memory = MemFD.create("pages");
-  memory.write(utf8("abcdefgh"));
+  const whole = Uint8Array.from({ length: 200_000 }, (_, index) => index % 251);
+  memory.write(whole);
   using region = MappedRegion.map(memory);
-  region.copyIn(region.bytes.subarray(0, 6), 2);
-  assertEquals(copied(region, 0, 8), [...utf8("ababcdef")]);
-  region.copyOut(region.bytes.subarray(0, 6), 2);
-  assertEquals(copied(region, 0, 8), [...utf8("abcdefef")]);
+  region.copyIn(region.bytes.subarray(0, 199_000), 1000);
+  whole.copyWithin(1000, 0, 199_000);
+  assertEquals(region.bytes.every((byte, index) => byte === whole[index]), true);
 });
 
 test("X03 requireSeal: only memory that nobody can make shorter", () => {

@@ -90,6 +90,29 @@ test("X03 copies of what was cut fail with EFAULT, name the seal, and work again
   assertEquals(result.stdout.trimEnd().split("\n"), [told, "1", told, "1", "4"]);
 });
 
+test("X03 copies within a region that was cut fail with EFAULT as others do", async () => {
+  const result = await spawnScript(`${IMPORTS}
+    import { libc } from "${root}ffi/libc.ts";
+    const memory = MemFD.create("cut");
+    memory.pwrite(new Uint8Array(3 * PAGE).fill(1), 0);
+    for (const shared of [true, false]) {
+      libc.ftruncate(memory.raw, BigInt(3 * PAGE));
+      const region = MappedRegion.map(memory, { shared });
+      const first = region.bytes.subarray(0, 10);
+      const last = region.bytes.subarray(2 * PAGE, 2 * PAGE + 10);
+      libc.ftruncate(memory.raw, BigInt(PAGE));
+      for (const [verb, view, at] of [
+        ["copyIn", first, 2 * PAGE], ["copyOut", last, 0], ["copyIn", last, 0], ["copyOut", first, 2 * PAGE],
+      ]) {
+        try { region[verb](view, at); } catch (error) { said(verb, error.code, error.syscall); }
+      }
+    }`);
+  assertEquals([result.code, result.signal], [0, null], result.stderr);
+  const [into, from] = ["EFAULT process_vm_writev", "EFAULT process_vm_readv"];
+  const told = [`copyIn ${into}`, `copyOut ${into}`, `copyIn ${from}`, `copyOut ${from}`];
+  assertEquals(result.stdout.trimEnd().split("\n"), [...told, ...told]);
+});
+
 test("X03 copyIn and copyOut survive a file that another process cuts and grows all the time", async () => {
   await using script = startScript(`${IMPORTS}
     const memory = MemFD.create("flapping");
