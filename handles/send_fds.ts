@@ -10,7 +10,7 @@ import { posix } from "../ffi/const_posix.ts";
 import { libc } from "../ffi/libc.ts";
 import { acquire, Descriptor, release } from "./descriptor.ts";
 import { FD } from "./fd.ts";
-import { countOf } from "./io.ts";
+import { plain } from "./io.ts";
 import { MOST_DESCRIPTORS, receiveWith, sendWith } from "./socket_messages.ts";
 import { requireLinux } from "./socket_open.ts";
 import { getOption, OPTION } from "./socket_options.ts";
@@ -68,17 +68,24 @@ export function sendFds(
   buffer: ArrayBufferView,
 ): number | null {
   checkSocket(through, "sendFds");
-  const view = bytes(buffer, "sendFds: the buffer");
-  if (countOf(view) === 0) {
+  const view = plain(bytes(buffer, "sendFds: the buffer"));
+  if (view.length === 0) {
     throw new RangeError("sendFds: the buffer must have a byte for the descriptors to go with");
   }
   if (!Array.isArray(descriptors)) {
     throw new TypeError(`sendFds: the descriptors must be an array, got ${shown(descriptors)}`);
   }
-  integer(descriptors.length, "sendFds: how many descriptors there are", 1, MOST_DESCRIPTORS);
+  const length = integer(
+    descriptors.length,
+    "sendFds: how many descriptors there are",
+    1,
+    MOST_DESCRIPTORS,
+  );
+  // Each is asked for once, a hole too, and before any is held: what a getter closes is closed then.
+  const given = Array.from({ length }, (_, index): unknown => descriptors[index]);
   const held: Descriptor[] = [];
   try {
-    const numbers = descriptors.map((one: unknown): number => {
+    const numbers = given.map((one): number => {
       if (!(one instanceof Descriptor)) {
         return descriptorNumber(one, "sendFds: a descriptor, unless a handle,");
       }
@@ -137,8 +144,8 @@ export function recvFds(
   max: number,
 ): ReceivedFds | null {
   checkSocket(through, "recvFds");
-  const view = bytes(buffer, "recvFds: the buffer");
-  if (countOf(view) === 0) {
+  const view = plain(bytes(buffer, "recvFds: the buffer"));
+  if (view.length === 0) {
     throw new RangeError("recvFds: the buffer must have room for a byte, or the end is not seen");
   }
   integer(max, "recvFds: max", 0, MOST_DESCRIPTORS);

@@ -226,6 +226,63 @@ test("X03 arguments that are none are refused before any call", () => {
   assertEquals(recvFds(pair.right, one(), 1), null);
 });
 
+test("X03 a hole in the list is refused: it is not the descriptor 0", () => {
+  using pair = socketPair();
+  using counter = EventFD.create();
+  const list: EventFD[] = [];
+  list[1] = counter;
+  for (const holes of [new Array<number>(2), list]) {
+    assertThrows(() => sendFds(pair.left, holes, one()), TypeError, "sendFds: a descriptor");
+  }
+  assertEquals(recvFds(pair.right, one(), 2), null);
+});
+
+test("X03 a list that closes or shares its handles while it is read sends no foreign descriptor", () => {
+  using pair = socketPair();
+  const counter = EventFD.create();
+  const closing: EventFD[] = [counter, counter];
+  Object.defineProperty(closing, 1, {
+    get() {
+      counter.close();
+      return pair.left;
+    },
+  });
+  assertThrows(() => sendFds(pair.left, closing, one()), ClosedError);
+  assertEquals(recvFds(pair.right, one(), 2), null);
+
+  using shared = EventFD.create();
+  const sharing: EventFD[] = [shared, shared];
+  Object.defineProperty(sharing, 1, {
+    get() {
+      shared.share();
+      return shared;
+    },
+  });
+  assertEquals(sendFds(pair.left, sharing, one()), 1);
+  const number = shared.raw;
+  shared.close();
+  assertEquals(isOpen(number), false);
+  for (const each of recvFds(pair.right, one(), 2)!.descriptors) each.close();
+});
+
+test("X03 a buffer that claims another length than it has neither leaks nor sends what is not its", () => {
+  using pair = socketPair();
+  using counter = EventFD.create();
+  class Liar extends Uint8Array {
+    override get byteLength(): number {
+      return 100;
+    }
+  }
+  sendFds(pair.left, [counter], new Uint8Array(100).fill(7));
+  const short = new Liar(10);
+  const first = recvFds(pair.right, short, 1)!;
+  assertEquals([first.length, short[9]], [10, 7]);
+  for (const each of first.descriptors) each.close();
+  assertEquals(pair.right.read(new Uint8Array(200)), 90);
+  assertEquals(sendFds(pair.left, [counter], new Liar(10)), 10);
+  for (const each of recvFds(pair.right, new Uint8Array(200), 1)!.descriptors) each.close();
+});
+
 test("I02 a shared handle that is sent is held for the call, and given back", () => {
   using pair = socketPair();
   const counter = EventFD.create();
