@@ -111,8 +111,8 @@ export class Socket extends SocketBase implements ReadWriter {
    * ```
    */
   static listen(address: AddressLike, options: ListenOptions = {}): Socket {
-    const number = openListener(address, options, "Socket.listen");
-    return new Socket(OWNED, number, options.type ?? "stream");
+    const { number, type } = openListener(address, options, "Socket.listen");
+    return new Socket(OWNED, number, type);
   }
 
   /**
@@ -170,8 +170,8 @@ export class Socket extends SocketBase implements ReadWriter {
    * ```
    */
   static connect(address: AddressLike, options: ConnectOptions = {}): Socket {
-    const number = openConnection(address, options, "Socket.connect");
-    return new Socket(OWNED, number, options.type ?? "stream");
+    const { number, type } = openConnection(address, options, "Socket.connect");
+    return new Socket(OWNED, number, type);
   }
 
   /**

@@ -96,6 +96,12 @@ export interface ConnectOptions extends SocketFlags, BufferOptions, TCPOptions {
   local?: AddressLike;
 }
 
+/** A socket before anybody owns it. Its options were read once, and may say something else by now. */
+export interface Opened {
+  readonly number: number;
+  readonly type: SocketType;
+}
+
 /** A socket on its way to its owner. */
 interface Plan {
   readonly what: string;
@@ -108,7 +114,7 @@ interface Plan {
 }
 
 /** Makes a listener: what {@linkcode Socket.listen} says. */
-export function openListener(address: unknown, options: ListenOptions, what: string): number {
+export function openListener(address: unknown, options: ListenOptions, what: string): Opened {
   const { type = "stream", backlog = BACKLOG } = checkOptions(options, `${what}: options`);
   const plan = planOf(
     address,
@@ -126,9 +132,10 @@ export function openListener(address: unknown, options: ListenOptions, what: str
     ],
   );
   const most = integer(backlog, `${what}: backlog`, 0, MOST_BACKLOG);
-  return openBound(plan, options, (fd) => {
+  const number = openBound(plan, options, (fd) => {
     if (libc.listen(fd, most) === -1) throw addressError("listen", errno(), fd, plan);
   });
+  return { number, type: plan.type };
 }
 
 /**
@@ -162,7 +169,7 @@ export function openDatagram(address: unknown, options: BindOptions, what: strin
 }
 
 /** Begins a connection: what {@linkcode Socket.connect} says. */
-export function openConnection(address: unknown, options: ConnectOptions, what: string): number {
+export function openConnection(address: unknown, options: ConnectOptions, what: string): Opened {
   const { type = "stream", local } = checkOptions(options, `${what}: options`);
   const known = oneOf(type, ["stream", "dgram", "seqpacket"], `${what}: type`);
   const plan = planOf(address, known, options, what, ["noDelay", "keepAlive"]);
@@ -171,7 +178,7 @@ export function openConnection(address: unknown, options: ConnectOptions, what: 
   if (plan.address.family === "unix" && plan.address.path === "") {
     throw new TypeError(`${what}: the address must have a path to connect to, got ""`);
   }
-  return open(plan, (fd) => {
+  const number = open(plan, (fd) => {
     if (from !== null) {
       const bytes = encodeAddress(from, `${what}: local`);
       // The kernel then finds a port when it knows the peer, of which each can have all ports.
@@ -189,6 +196,7 @@ export function openConnection(address: unknown, options: ConnectOptions, what: 
       if (code !== EINTR) throw connectError(code, fd, plan.address);
     }
   });
+  return { number, type: known };
 }
 
 /** The flags of socket(2) and accept4(2). */

@@ -52,6 +52,23 @@ test("C20 Socket.listen: blocking and inherit do what they say", () => {
   assertEquals(flagsOf(client), { nonblock: false, cloexec: false });
 });
 
+test("X03 options are read once: what they say later neither leaks nor is believed", () => {
+  for (const later of ["dgram", null]) {
+    let reads = 0;
+    const options = {
+      get type(): "stream" {
+        if (reads++ === 0) return "stream";
+        if (later === null) throw new RangeError("read again");
+        return later as "stream";
+      },
+    };
+    using listener = Socket.listen("127.0.0.1:0", options);
+    reads = 0;
+    using client = Socket.connect(listener.localAddress, options);
+    assertEquals([listener.type, client.type], ["stream", "stream"]);
+  }
+});
+
 test("C20 Socket.listen: port 0 and no name are chosen by the kernel", () => {
   using inet = Socket.listen("127.0.0.1:0");
   const { localAddress } = inet;
