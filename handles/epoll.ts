@@ -208,9 +208,12 @@ export class Epoll extends Descriptor {
     const fd = lend(target, "Epoll.modify: the target");
     try {
       const member = this.#members.get(fd);
-      if (data === undefined) recallData(member, fd);
+      if (data === undefined) recallData(this.#members.getOpen(fd), fd);
       if ((mask & ET) !== 0 && !(target instanceof Epoll)) refuseBlocking(this, fd);
-      if (member === undefined || (typeof target !== "number" && member.descriptor !== target)) {
+      const isOther = typeof target === "number"
+        ? member?.descriptor?.closed === true
+        : member?.descriptor !== target;
+      if (member === undefined || isOther) {
         return this.#hold(target, "Epoll.modify: the target", () => {
           this.#members.admit(EPOLL_CTL_MOD, target, fd);
         });
@@ -248,7 +251,7 @@ export class Epoll extends Descriptor {
   rearm(target: Descriptor | number): void {
     const fd = lend(target, "Epoll.rearm: the target");
     try {
-      const member = this.#members.get(fd);
+      const member = this.#members.getOpen(fd);
       if (member === undefined) {
         throw new RangeError(
           `Epoll.rearm: fd ${fd} was not added through this object, so that its mask is not known ` +

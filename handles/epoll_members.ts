@@ -37,6 +37,12 @@ export class Members implements InterestSet {
     return this.#byNumber.get(fd);
   }
 
+  /** The same, unless it is of a handle that another copy has closed since. */
+  getOpen(fd: number): Member | undefined {
+    const member = this.#byNumber.get(fd);
+    return member?.descriptor?.closed === true ? undefined : member;
+  }
+
   /** Makes a registration with the event that was written, and notes it. */
   admit(operation: number, target: Descriptor | number, fd: number): void {
     const descriptor = typeof target === "number" ? null : target;

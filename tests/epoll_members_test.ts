@@ -142,6 +142,30 @@ test("R08 a number that another thread closed, and that is another's now, is add
   assertEquals(count(set), 0);
 });
 
+test("R10 a number that another copy closed, and that is another's now, does not get its data", () => {
+  using here = Epoll.create();
+  const there = Epoll.from(structuredClone(here.share()));
+  const first = EventFD.create();
+  const number = first.raw;
+  const copy = EventFD.from(structuredClone(first.share()));
+  here.add(first, EPOLL.IN, 111);
+  copy.close(); // as another thread would: `first` and the set here are told nothing
+  using second = EventFD.create({ initial: 1 });
+  assertEquals(second.raw, number);
+  there.add(second, EPOLL.IN | EPOLL.ONESHOT, 222);
+  assertThrows(() => here.rearm(second), RangeError, "was not added through this object");
+  assertThrows(() => here.rearm(number), RangeError, "was not added through this object");
+  const events = new EpollEvents(2);
+  assertEquals([here.wait(events, 0), events.data(0)], [1, 222n]);
+  here.modify(second, EPOLL.IN);
+  assertEquals([here.wait(events, 0), events.data(0)], [1, BigInt(number)]);
+
+  here.modify(number, EPOLL.IN | EPOLL.ONESHOT, 333); // and what a bare number was given is known
+  assertEquals([here.wait(events, 0), here.wait(events, 0)], [1, 0]);
+  here.rearm(number);
+  assertEquals([here.wait(events, 0), events.data(0)], [1, 333n]);
+});
+
 test("R08 a number that was closed behind the library's back, likewise", () => {
   using set = Epoll.create();
   using counter = EventFD.create({ initial: 1 });
