@@ -38,7 +38,10 @@ export function settleRuntime(signal: number): void {
   if (name === undefined || process === null || leftBehind === null) return;
   const before = actionOf(SIG_DFL);
   libc.sigaction(signal, null, before);
-  if (isHandler(handlerOf(signal))) return;
+  if (isHandler(handlerOf(signal))) {
+    if (leftBehind === undefined) learn();
+    return;
+  }
   const nobody = (): void => {};
   process.on(name, nobody);
   process.off(name, nobody);

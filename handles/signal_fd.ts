@@ -147,8 +147,9 @@ export class SignalFD extends Descriptor implements Handle {
     flag(inherit, "SignalFD.create: inherit");
     if (os !== "linux") throw new UnsupportedError("SignalFD", "Linux; elsewhere use Loop.signals");
 
-    const [reader, writer] = makePipe(blocking, inherit);
     const guard = SignalGuard.here();
+    guard.prepare(bits);
+    const [reader, writer] = makePipe(blocking, inherit);
     try {
       return new SignalFD(OWNED, reader, guard, guard.claim(bits, writer));
     } catch (error) {
@@ -277,6 +278,7 @@ export class SignalFD extends Descriptor implements Handle {
    */
   setMask(signals: Signals): void {
     const { bits } = new SigSet(checkSignals(signals, "SignalFD.setMask"));
+    if (!this.closed) this.#guard.prepare(bits);
     if (!this.#guard.change(this.#claim, bits)) throw new ClosedError("SignalFD");
   }
 

@@ -80,6 +80,15 @@ export class SignalGuard {
   }
 
   /**
+   * Has the runtime do what it may do with some signals now, which calls the program's own code where
+   * that hears of listeners: before {@link SignalGuard.claim} and {@link SignalGuard.change}, since
+   * that code may use other handles and must not wait for a lock that its own thread has.
+   */
+  prepare(bits: bigint): void {
+    for (const signal of this.#ledger.locked(() => this.#unclaimed(bits))) settleRuntime(signal);
+  }
+
+  /**
    * Guards signals, and has them written to a pipe: answers the id of the claim. When it throws,
    * all is as before.
    *
@@ -191,13 +200,15 @@ export class SignalGuard {
     return this.#ledger.claims().find(({ bits }) => (bits & bitOf(signal)) !== 0n);
   }
 
-  /** Of some signals, those that no claim is for, when they can be had. */
+  /** Of some signals, those that no claim is for. */
+  #unclaimed(bits: bigint): number[] {
+    return signalsIn(bits).filter((signal) => this.#waitingFor(signal) === undefined);
+  }
+
+  /** The same, when they can be had. */
   #fresh(bits: bigint): number[] {
-    const fresh = signalsIn(bits).filter((signal) => this.#waitingFor(signal) === undefined);
-    for (const signal of fresh) {
-      settleRuntime(signal);
-      refuseTaken(signal, handlerOf(signal));
-    }
+    const fresh = this.#unclaimed(bits);
+    for (const signal of fresh) refuseTaken(signal, handlerOf(signal));
     return fresh;
   }
 

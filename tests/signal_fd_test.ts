@@ -9,7 +9,7 @@ import { SignalBatch } from "../handles/signal_batch.ts";
 import { type SharedSignalFD, SignalFD, type SignalFDOptions } from "../handles/signal_fd.ts";
 import { assertNoAllocation } from "./heap_delta.ts";
 import { flagsOf, isOpen, readable } from "./probes.ts";
-import { root, test } from "./support.ts";
+import { root, spawnScript, test } from "./support.ts";
 
 // No test sends these, and no runtime handles them.
 const SIGNALS = ["SIGPROF", "SIGRTMIN+7"] as const;
@@ -178,3 +178,21 @@ test("I18 SignalFD.readInto and what a batch says allocate nothing", async () =>
     calls: 50_000,
   });
 }, { timeoutMs: 60_000 });
+
+test("I09 a program that hears of listeners may use its handles while another is made", async () => {
+  // Deno is made to install its handlers by a listener that comes and goes.
+  const result = await spawnScript(
+    `import process from "node:process";
+    import { SignalFD } from "${root}handles/signal_fd.ts";
+    const first = SignalFD.create(["SIGUSR2"]);
+    const told = [];
+    const hear = () => told.push(first.mask.size, SignalFD.create(["SIGCONT"]).close());
+    for (const event of ["newListener", "removeListener"]) process.on(event, hear);
+    const second = SignalFD.create(["SIGTERM"]);
+    second.setMask(["SIGHUP"]);
+    console.log(told.length > 0, [...second.mask].join());
+    process.exit();`,
+    { timeoutMs: 10_000 },
+  );
+  assertEquals([result.code, result.stdout.trimEnd()], [0, "true SIGHUP"], result.stderr);
+});
