@@ -34,7 +34,7 @@ import {
   writeData,
   writeMask,
 } from "./epoll_ctl.ts";
-import { EPOLL, type EpollEvents, memoryOf, received } from "./epoll_events.ts";
+import { EPOLL, type EpollEvents, memoryOf, received, STRIDE } from "./epoll_events.ts";
 import { Members } from "./epoll_members.ts";
 import { milliseconds, sleep, waitOn } from "./epoll_wait.ts";
 import { descriptorNumber, flag, options as checkOptions, shown } from "./validate.ts";
@@ -298,7 +298,7 @@ export class Epoll extends Descriptor {
     const limit = milliseconds(timeout, "Epoll.wait: the timeout (null for none)");
     if (this.#doorbell !== null) return this.#waitShared(this.#doorbell, events, memory, limit);
     const set = acquire(this);
-    const count = waitOn(set, memory, events.capacity, limit);
+    const count = waitOn(set, memory, memory.length / STRIDE, limit);
     release(this);
     return outcome(events, count, set);
   }
@@ -347,9 +347,10 @@ export class Epoll extends Descriptor {
     limit: number,
   ): number {
     const set = acquire(this);
-    let count = waitOn(set, memory, events.capacity, 0);
+    const room = memory.length / STRIDE;
+    let count = waitOn(set, memory, room, 0);
     if (count === 0 && limit !== 0 && doorbell.enter()) {
-      count = sleep(set, memory, events.capacity, limit);
+      count = sleep(set, memory, room, limit);
       doorbell.leave();
     }
     const { closed } = this;

@@ -95,7 +95,7 @@ export interface EpollEvent {
 const MOST_EVENTS = 1_048_576;
 
 /** Places in 32-bit words: `struct epoll_event` is packed on x86-64 and on nothing else. */
-const STRIDE = structs.epoll_event.size / 4;
+export const STRIDE: number = structs.epoll_event.size / 4;
 /** Where the data begins behind the mask. */
 export const DATA: number = structs.epoll_event.data / 4;
 
