@@ -345,7 +345,7 @@ export class Kqueue extends Descriptor {
     const answered = checked.flatMap(({ flags }, index) =>
       (flags & EV.RECEIPT) !== 0 || list.errnoOf(index) !== 0 ? [index] : []
     );
-    if (events === null || memory === null || answered.length > events.capacity) {
+    if (events === null || memory === null || answered.length > memory.capacity) {
       const refused = checked.findIndex((_, index) => list.errnoOf(index) !== 0);
       if (refused >= 0) throw this.#refused(checked[refused]!, refused, checked.length);
       if (events !== null) received(events, 0);
@@ -376,9 +376,9 @@ export class Kqueue extends Descriptor {
     return new SyscallError("kevent", code, fd, `${filter} ${number}${remedy}${which}`);
   }
 
-  #wait(events: KqueueEvents, { words }: EventMemory, limit: number): number {
+  #wait(events: KqueueEvents, { words, capacity }: EventMemory, limit: number): number {
     const queue = acquire(this);
-    const count = waitOn(this.#system, queue, words, events.capacity, limit);
+    const count = waitOn(this.#system, queue, words, capacity, limit);
     const { closed } = this;
     release(this);
     received(events, closed || count < 0 ? 0 : count); // one of them may be the bell's

@@ -48,11 +48,14 @@ const ASKED = EV.ADD | EV.DELETE | EV.ENABLE | EV.DISABLE | EV.RECEIPT;
 export class EventMemory {
   readonly tables: KqueueTables;
   readonly words: Int32Array<ArrayBufferLike>;
+  /** How many events there is room for: a program could give its buffer another `capacity`. */
+  readonly capacity: number;
 
   /** Memory for so many events; a thread that shares the buffer brings its own. */
   constructor(tables: KqueueTables, capacity: number, memory?: SharedArrayBuffer) {
     this.tables = tables;
     this.words = new Int32Array(memory ?? new ArrayBuffer(capacity * tables.layout.size));
+    this.capacity = this.words.byteLength / tables.layout.size;
   }
 }
 
@@ -98,7 +101,6 @@ export class KqueueEvents implements Iterable<KqueueEvent> {
   readonly #stride: number;
   /** Names by the filter's number below zero. */
   readonly #names: readonly (KqueueFilter | undefined)[];
-  readonly #capacity: number;
   #length = 0;
 
   /**
@@ -117,7 +119,6 @@ export class KqueueEvents implements Iterable<KqueueEvent> {
     this.#words = this.#memory.words;
     this.#stride = this.#memory.tables.layout.size / 4;
     this.#names = filterNames(this.#memory.tables);
-    this.#capacity = room;
   }
 
   static {
@@ -127,10 +128,7 @@ export class KqueueEvents implements Iterable<KqueueEvent> {
       events.#length = count;
     };
     const make = KqueueEvents as new (capacity: number, memory: EventMemory) => KqueueEvents;
-    eventsOn = (memory) => {
-      const { tables, words } = memory;
-      return new make(words.byteLength / tables.layout.size, memory);
-    };
+    eventsOn = (memory) => new make(memory.capacity, memory);
   }
 
   /** Always `"KqueueEvents"`. */
@@ -140,7 +138,7 @@ export class KqueueEvents implements Iterable<KqueueEvent> {
 
   /** How many events one call can report at most. */
   get capacity(): number {
-    return this.#capacity;
+    return this.#memory.capacity;
   }
 
   /** How many events the last call reported. */

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import type { KqueueEvents } from "../handles/kqueue_events.ts";
 import type { Kqueue } from "../handles/kqueue.ts";
+import { EV } from "../handles/kqueue_words.ts";
 import { FakeKqueue } from "./kqueue_fake.ts";
 import { test } from "./support.ts";
 
@@ -81,5 +82,20 @@ test("nevents_validation: a limit that is none is refused before any call", () =
       assertThrows(() => queue.control(null, bad as never), TypeError, "must be KqueueEvents");
     }
     assertEquals(kernel.made.length, before);
+  });
+});
+
+test("the kernel is told the room that there is, whatever the buffer says of it", () => {
+  wait([one], 0, (kernel, queue, events) => {
+    Object.defineProperty(events, "capacity", { value: 1000 });
+    queue.control(null, events, 0);
+    assertEquals(kernel.made.map(({ nevents }) => nevents), [4, 4]);
+    kernel.answers.push((words) => kernel.receipts(words, [0, 0, 0, 0, 0]));
+    const flags = EV.ADD | EV.RECEIPT;
+    const list = Array.from(
+      { length: 5 },
+      (_, ident) => ({ filter: "USER", ident, flags } as const),
+    );
+    assertEquals(queue.control(list, events, 0), 0);
   });
 });
