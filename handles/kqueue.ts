@@ -196,7 +196,7 @@ export class Kqueue extends Descriptor {
    * All changes are checked before the first is made, and each is made or refused by itself. A refusal,
    * and every change with `RECEIPT`, is answered by an event with `ERROR`, whose data is the errno or
    * 0; when there are answers the call returns with them and does not wait. Without room for all of
-   * them the first refusal is thrown.
+   * them the first refusal is thrown, or 0 is answered at once when nothing was refused.
    *
    * Answers how many events it put into the buffer, 0 when nothing was reported in time. It is never
    * early, and a signal neither ends nor lengthens it. Blocks the whole thread while it waits;
@@ -224,7 +224,7 @@ export class Kqueue extends Descriptor {
     const limit = milliseconds(timeout, "Kqueue.control: the timeout (null for none)");
     if (checked !== null && checked.length > 0) {
       const answers = this.#change(checked, events, memory);
-      if (answers > 0) return answers;
+      if (answers !== null) return answers;
     }
     if (events === null || memory === null) {
       if (this.closed) throw new ClosedError(this[Symbol.toStringTag]);
@@ -291,12 +291,12 @@ export class Kqueue extends Descriptor {
     );
   }
 
-  /** Makes changes, and answers how many answers were put into the buffer. */
+  /** Makes changes: answers how many answers were put into the buffer, null when there are none. */
   #change(
     checked: readonly CheckedChange[],
     events: KqueueEvents | null,
     memory: EventMemory | null,
-  ): number {
+  ): number | null {
     const list = this.#changes;
     const queue = acquire(this);
     let lent = 0;
@@ -307,32 +307,40 @@ export class Kqueue extends Descriptor {
         list.addChecked(change, typeof ident === "number" ? ident : acquire(ident));
         lent++;
       }
-      this.#join(checked);
+      const joined = this.#join(checked);
       const code = list.apply(queue);
       if (code !== 0) throw new SyscallError("kevent", code, queue);
+      this.#settle(checked, joined);
     } finally {
       for (const { ident } of checked.slice(0, lent)) {
         if (typeof ident !== "number") release(ident);
       }
       release(this);
     }
-    this.#settle(checked);
     return this.#answer(checked, events, memory);
   }
 
-  /** Before the call, so that a close on another thread that comes right after it finds the queue. */
-  #join(checked: readonly CheckedChange[]): void {
-    for (const { filter, ident, flags } of checked) {
-      if (typeof ident !== "number" && (flags & EV.ADD) !== 0) this.#members.join(ident, filter);
-    }
+  /**
+   * Before the call, so that a close on another thread that comes right after it finds the queue.
+   * Answers which of the events were not known.
+   */
+  #join(checked: readonly CheckedChange[]): boolean[] {
+    return checked.map(({ filter, ident, flags }) =>
+      typeof ident !== "number" && (flags & EV.ADD) !== 0 && this.#members.join(ident, filter)
+    );
   }
 
-  /** Forgets the handles whose events are out: deleted, refused, or not there. */
-  #settle(checked: readonly CheckedChange[]): void {
+  /** Forgets the handles whose events are out: deleted, not there, or refused when they were new. */
+  #settle(checked: readonly CheckedChange[], joined: readonly boolean[]): void {
     checked.forEach(({ filter, ident, flags }, index) => {
       if (typeof ident === "number") return;
-      const gone = (flags & EV.DELETE) !== 0 || this.#changes.errnoOf(index) !== 0;
+      const code = this.#changes.errnoOf(index);
+      const added = (flags & EV.ADD) !== 0;
+      const gone = added
+        ? code !== 0 && joined[index]
+        : (flags & EV.DELETE) !== 0 || code === ENOENT;
       if (gone) this.#members.leave(ident, filter);
+      else if (added && code === 0) this.#members.join(ident, filter); // behind a DELETE in the list
     });
   }
 
@@ -340,11 +348,12 @@ export class Kqueue extends Descriptor {
     checked: readonly CheckedChange[],
     events: KqueueEvents | null,
     memory: EventMemory | null,
-  ): number {
+  ): number | null {
     const list = this.#changes;
     const answered = checked.flatMap(({ flags }, index) =>
       (flags & EV.RECEIPT) !== 0 || list.errnoOf(index) !== 0 ? [index] : []
     );
+    if (answered.length === 0) return null;
     if (events === null || memory === null || answered.length > memory.capacity) {
       const refused = checked.findIndex((_, index) => list.errnoOf(index) !== 0);
       if (refused >= 0) throw this.#refused(checked[refused]!, refused, checked.length);

@@ -36,14 +36,19 @@ export class KqueueMembers implements InterestSet {
     this.#changes = changes;
   }
 
-  /** Notes that an event is about to be added, so that closing the handle removes it. */
-  join(descriptor: Descriptor, filter: KqueueFilter): void {
+  /**
+   * Notes that an event is about to be added, so that closing the handle removes it. Answers whether
+   * it was not noted before.
+   */
+  join(descriptor: Descriptor, filter: KqueueFilter): boolean {
     const filters = this.#filters.get(descriptor);
+    if (filters?.has(filter)) return false;
     if (filters !== undefined) filters.add(filter);
     else {
       joinSet(descriptor, this);
       this.#filters.set(descriptor, new Set([filter]));
     }
+    return true;
   }
 
   /** Notes that an event is gone. */

@@ -233,6 +233,16 @@ test("K08 a refused change is thrown where there is no room for the answer", () 
   assertThrows(() => queue.control(list, small, 0), SyscallError, "change 0 of 3");
 });
 
+test("K08 receipts that there is no room for: all is made, and nothing waits", () => {
+  const kernel = new FakeKqueue("darwin");
+  using queue = kernel.queue();
+  const events = kernel.events(1);
+  kernel.ready = true; // a wait would have an event
+  const list = users(2).map((change) => ({ ...change, flags: ADD | RECEIPT }));
+  assertEquals([queue.control(list, events), events.length], [0, 0]);
+  assertEquals(kernel.made.map(({ nchanges }) => nchanges), [2]);
+});
+
 test("K08 a call that fails as a whole is thrown by its errno", () => {
   const kernel = new FakeKqueue("freebsd");
   using queue = kernel.queue();
@@ -264,4 +274,33 @@ test("K14 a handle in a change is lent to the call: a closed one is refused befo
   assertThrows(() => queue.control(list), ClosedError);
   assertEquals(kernel.made, []);
   ends.writer.close();
+});
+
+test("K14 what closing a handle takes out: what was added, deleted and refused in any order", () => {
+  const kernel = new FakeKqueue("darwin");
+  using queue = kernel.queue();
+  /** The changes that closing the handle makes, behind lists whose changes are answered so. */
+  const atClose = (...lists: readonly (readonly [flags: number, code: number])[][]): number => {
+    using ends = pipe();
+    for (const list of lists) {
+      kernel.answers.push((words) => kernel.receipts(words, list.map(([, code]) => code)));
+      const changes = list.map((
+        [flags],
+      ) => ({ filter: "READ", ident: ends.reader, flags } as const));
+      queue.control(changes, kernel.events(4), 0);
+    }
+    kernel.made.length = 0;
+    ends.reader.close();
+    return kernel.made.reduce((sum, { nchanges }) => sum + nchanges, 0);
+  };
+  const [refused, missing] = [22, 2];
+  assertEquals(atClose([[ADD, 0]]), 1);
+  assertEquals(atClose([[ADD, 0], [DELETE, 0]]), 0);
+  assertEquals(atClose([[ADD, 0]], [[DELETE, 0], [ADD, 0]]), 1);
+  assertEquals(atClose([[DELETE, missing], [ADD, 0]]), 1);
+  assertEquals(atClose([[ADD, refused]]), 0);
+  assertEquals(atClose([[ADD, refused], [ADD, 0]]), 1);
+  assertEquals(atClose([[ADD, 0]], [[ADD, refused]]), 1); // the one before is still there
+  assertEquals(atClose([[ADD, 0]], [[EV.DISABLE, refused]]), 1);
+  assertEquals(atClose([[ADD, 0]], [[EV.ENABLE, missing]]), 0); // it was reported once
 });
