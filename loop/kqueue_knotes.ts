@@ -106,16 +106,19 @@ export function readinessOf(
   if ((flags & EV.EOF) === 0) return bits;
   if (filter === "READ") bits |= interest & PEER_CLOSED;
   if (fflags !== 0) bits |= ERROR;
-  return bits | endsOf(fd);
+  return bits | endsOf(fd, filter === "READ" ? posix.POLLOUT : posix.POLLIN);
 }
 
 const pollfd = new Int16Array(new ArrayBuffer(structs.pollfd.size));
 const number = new Int32Array(pollfd.buffer);
 
-/** Which ends of a descriptor are gone. */
-function endsOf(fd: number): number {
+/**
+ * Which ends of a descriptor are gone, one direction of which has ended. The other one is asked for:
+ * macOS says POLLHUP of each direction that it is asked for, where the others say it unasked of both.
+ */
+function endsOf(fd: number, other: number): number {
   number[structs.pollfd.fd / 4] = fd;
-  pollfd[structs.pollfd.events / 2] = 0;
+  pollfd[structs.pollfd.events / 2] = other;
   if (libc.poll(pollfd, 1, 0) !== 1) return 0;
   const found = pollfd[structs.pollfd.revents / 2]!;
   return ((found & posix.POLLHUP) !== 0 ? HANGUP : 0) | ((found & posix.POLLERR) !== 0 ? ERROR : 0);
