@@ -12,7 +12,6 @@ import { cString } from "./c_string.ts";
 import { linux } from "./const_linux.ts";
 import { arch, backend, os } from "./platform.ts";
 import {
-  ALIASES,
   BSD,
   type Call,
   type CFunction,
@@ -20,6 +19,7 @@ import {
   LINUX,
   type Signature,
   type SymbolName,
+  symbolOf,
   SYMBOLS,
 } from "./symbols.ts";
 import { SyscallError } from "./syscall_error.ts";
@@ -116,7 +116,7 @@ function bind(name: SymbolName): CFunction {
   }
   const signature: Signature = SYMBOLS[name];
   if (os === "linux" && name in BSD) return fromLibrary(name, signature);
-  const symbol = ALIASES[name] ?? name;
+  const symbol = symbolOf(name, os, arch);
   const pads = padding(symbol, os, arch);
   const bound = backend.bind(symbol, pads === 0 ? signature : padSignature(signature, pads));
   if (bound !== null) return pads === 0 ? bound : padCall(bound, pads);

@@ -10,6 +10,8 @@
  * @module
  */
 
+import type { Arch, OS } from "./backend.ts";
+
 /** A C type, as both back ends can spell it. */
 export type Word = "void" | "i32" | "u32" | "i64" | "usize" | "buf";
 
@@ -283,13 +285,20 @@ export const SYMBOLS = { ...POSIX, ...LINUX, ...BSD, ...SOCKET, ...TTY } as cons
 export type SymbolName = keyof typeof SYMBOLS;
 
 /** C functions that stand in the table a second time, under another signature. */
-export const ALIASES: Partial<Record<SymbolName, string>> = {
+const ALIASES: Partial<Record<SymbolName, string>> = {
   pread_far: "pread",
   pwrite_far: "pwrite",
   copy_in: "memcpy",
   copy_out: "memcpy",
   ioctl_value: "ioctl",
 };
+
+/** The symbol by which the C library of a system has a function. */
+export function symbolOf(name: SymbolName, os: OS, arch: Arch): string {
+  // The plain one is for programs from before 2007, with another struct stat; arm64 never had it.
+  if (name === "fstat" && os === "darwin" && arch === "x64") return "fstat$INODE64";
+  return ALIASES[name] ?? name;
+}
 
 /**
  * Calls of the hot paths. They are bound together by the first call of any kind, so that no hot

@@ -2,8 +2,17 @@ import { spawnSync } from "node:child_process";
 import { assertEquals, assertThrows } from "@std/assert";
 import { kqueueLibrary, libc, requirementOf } from "../ffi/libc.ts";
 import { os } from "../ffi/platform.ts";
+import { symbolOf } from "../ffi/symbols.ts";
 import { UnsupportedError } from "../ffi/unsupported.ts";
 import { hasCommand, spawnScript, tempDir, test } from "./support.ts";
+
+test("I20 fstat(2) of Intel Macs is the one whose struct stands in the table", () => {
+  assertEquals(symbolOf("fstat", "darwin", "x64"), "fstat$INODE64");
+  for (const [os, arch] of [["darwin", "arm64"], ["linux", "x64"], ["freebsd", "x64"]] as const) {
+    assertEquals(symbolOf("fstat", os, arch), "fstat");
+  }
+  assertEquals(symbolOf("ioctl_value", "darwin", "x64"), "ioctl");
+});
 
 test("C34 what a system does not have is refused with what does the same there", () => {
   assertEquals(requirementOf("timerfd_create"), "Linux; elsewhere use Loop.setTimer");
