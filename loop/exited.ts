@@ -19,6 +19,9 @@ import { KqueuePoller } from "./poller_kqueue.ts";
 
 const ESRCH = errnoNumber("ESRCH");
 
+/** How often a child is looked at that is ending: it takes a few milliseconds. */
+const LOOK_MS = 1;
+
 /** Waits for the end of a process: through a pidfd, or through the queue of the loop. */
 export async function exited(
   core: Core,
@@ -44,7 +47,7 @@ export async function exitedByQueue(
   try {
     observation = queueOf(core).observe("PROC", pid, (status) => resolve(exitStatusOf(status)));
   } catch (error) {
-    return endedBefore(pid, error);
+    observation = lookAt(core, pid, resolve, reject, error);
   }
   const onAbort = (): void => reject(signal!.reason);
   const owned: Owned = { end: () => reject(new LoopClosedError()) };
@@ -67,15 +70,28 @@ export function queueOf({ poller }: Core): KqueuePoller {
   throw new TypeError("the poller of this loop is no kqueue");
 }
 
-/** How a child ended that nobody has waited for yet: macOS does not let a queue observe it any more. */
-function endedBefore(pid: number, error: unknown): ExitStatus {
-  if (!(error instanceof SyscallError) || error.errno !== ESRCH) throw error;
-  let state;
-  try {
-    state = new Report(posix.P_PID).wait(pid, LOOK);
-  } catch {
-    throw error; // it is no child, or was waited for
-  }
-  if (state === null) throw error;
-  return exitStatusFrom(state);
+/**
+ * Looks at a child that cannot be observed any more, but was not waited for: macOS refuses it from where
+ * it begins to end, and waitid(2) knows how it did once it has.
+ */
+function lookAt(
+  core: Core,
+  pid: number,
+  resolve: (status: ExitStatus) => void,
+  reject: (error: unknown) => void,
+  refusal: unknown,
+): Disposable {
+  if (!(refusal instanceof SyscallError) || refusal.errno !== ESRCH) throw refusal;
+  const report = new Report(posix.P_PID);
+  const look = (): void => {
+    let state;
+    try {
+      state = report.wait(pid, LOOK);
+    } catch {
+      return reject(refusal); // it is no child, or was waited for
+    }
+    if (state !== null) resolve(exitStatusFrom(state));
+  };
+  look();
+  return core.timers.create(look, LOOK_MS, LOOK_MS);
 }

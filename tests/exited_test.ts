@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { assertEquals, assertRejects } from "@std/assert";
+import { errnoNumber } from "../ffi/errno.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { Core, FOREVER } from "../loop/core.ts";
 import { exitedByQueue } from "../loop/exited.ts";
@@ -52,9 +53,10 @@ test("C35 exited: what is no process, and what ends the wait", async () => {
 });
 
 /** A loop's core on a kqueue. */
-function onKqueue(): { core: Core } & Disposable {
-  const core = new Core(new KqueuePoller());
-  return { core, [Symbol.dispose]: () => core.close(new LoopClosedError()) };
+function onKqueue(): { core: Core; poller: KqueuePoller } & Disposable {
+  const poller = new KqueuePoller();
+  const core = new Core(poller);
+  return { core, poller, [Symbol.dispose]: () => core.close(new LoopClosedError()) };
 }
 
 /**
@@ -79,6 +81,33 @@ onQueue("K14 PROC: NOTE_EXIT with the status of wait(2)", async () => {
     { code: null, signal: "SIGKILL", coreDumped: false },
   ]);
 });
+
+onQueue(
+  "C35 exited: a child that cannot be observed any more, before and after it has ended",
+  async () => {
+    using loop = onKqueue();
+    const { core, poller } = loop;
+    // As on macOS, where a queue refuses a process from the moment that it begins to end.
+    poller.observe = () => {
+      throw new SyscallError("kevent", errnoNumber("ESRCH"));
+    };
+    const ending = exitedByQueue(core, child("sleep 0.05; exit 5"), undefined);
+    assertEquals(core.hasWork, true);
+    await drain(core);
+    assertEquals((await ending).code, 5);
+    const none = exitedByQueue(core, 2 ** 22 + 1, undefined);
+    await assertRejects(() => none, SyscallError, "ESRCH");
+
+    const sleeper = spawn("sleep", ["60"]);
+    const stop = new AbortController();
+    const waiting = exitedByQueue(core, sleeper.pid!, stop.signal);
+    stop.abort(new Error("enough"));
+    await assertRejects(() => waiting, Error, "enough");
+    assertEquals(core.hasWork, false);
+    sleeper.kill("SIGKILL");
+    await once(sleeper, "exit");
+  },
+);
 
 onQueue(
   "K14 PROC: two waits for one process, an abort, the loop's end, and no process",
