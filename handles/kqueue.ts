@@ -73,7 +73,8 @@ export let applyTo: (queue: Kqueue, changes: ChangeList) => number;
  * - An event is known by its filter and its ident together. `ADD` of one that is there changes it.
  * - Without `CLEAR` a READ or WRITE event is reported by every call for as long as it is so.
  *   `ONESHOT` removes an event with its report, `DISPATCH` disables it until `ENABLE`.
- * - Every change sets `udata` anew, also one that only triggers a USER event: repeat it.
+ * - Every change sets `udata` anew, also one that only triggers a USER event: repeat it. On macOS it
+ *   sets the time of a TIMER anew, too, also one that only enables it: repeat `data` and `fflags`.
  * - `SIGNAL` reports also what is ignored, and does not keep a signal from being handled: set the
  *   disposition, or the signal does what it does.
  * - `PROC` can be asked for processes that have ended only until they were waited for (ESRCH).
@@ -212,7 +213,8 @@ export class Kqueue extends Descriptor {
    *   another thread
    * @throws {SyscallError} the first change that was refused, when there is no room to answer: ENOENT,
    *   when there is no such event to change; ESRCH, when there is no such process; EBADF, when a number
-   *   is not open; EINVAL, when the filter cannot do it. The others were made all the same
+   *   is not open; EACCES, on macOS, for EXITSTATUS of a process that this one may not signal; EINVAL,
+   *   when the filter cannot do it. The others were made all the same
    */
   control(
     changes: Iterable<KqueueChange> | null,

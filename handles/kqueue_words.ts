@@ -26,7 +26,7 @@ export const FILTERS: readonly KqueueFilter[] = [
 
 /** The bits of `flags`, by the names of kevent(2) without their `EV_`. */
 export interface KqueueFlagWords {
-  /** Registers the event, or changes the one that is registered; enables it. */
+  /** Registers the event, enabled, or changes the one that is registered: a disabled one stays so. */
   readonly ADD: number;
   /** Takes the event out. */
   readonly DELETE: number;

@@ -192,8 +192,9 @@ export abstract class LoopBase {
    * Every signal that comes to the process, for `for await (const { name } of loop.signals(["SIGHUP"]))`.
    * From this call on they do not do what they would do by default; the iteration's end, or the loop's,
    * puts that back. On Linux this is a {@link SignalFD}; elsewhere the queue of the loop observes them,
-   * and those that would end or stop the process are ignored meanwhile. Of several iterations of one
-   * loop for the same signal the first has it, and when it has ended the oldest of the others.
+   * and those that would end or stop the process are ignored meanwhile; a program that is started then
+   * may begin with them ignored. Of several iterations of one loop for the same signal the first has it,
+   * and when it has ended the oldest of the others.
    *
    * @param signals a `SigSet`, or names and numbers
    * @throws {TypeError} when an argument is not what it should be
@@ -230,7 +231,8 @@ export abstract class LoopBase {
    * @param pid the process, from 1
    * @throws {TypeError} when an argument is not what it should be
    * @throws {RangeError} when no process can have the pid
-   * @throws {SyscallError} ESRCH, when there is no such process, or it was waited for already
+   * @throws {SyscallError} ESRCH, when there is no such process, or it was waited for already; EACCES,
+   *   on macOS, for one that is no child and that this process may not signal
    * @throws {LoopClosedError} when the loop is closed, before or while it waits
    *
    * @example
