@@ -12,9 +12,15 @@ const VIEWS = 64;
 
 /** One buffer, whose bytes are valid until the next read of any connection. */
 export class Input {
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(BYTES));
+  readonly #views: Uint8Array<ArrayBuffer>[] = new Array(VIEWS).fill(this.#bytes);
+
   /** The whole of it. */
-  readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(BYTES));
-  readonly #views: Uint8Array<ArrayBuffer>[] = new Array(VIEWS).fill(this.bytes);
+  get bytes(): Uint8Array<ArrayBuffer> {
+    // A handler that transfers what it is given takes all of it away, and a read of nothing is an end.
+    if (this.#bytes.byteLength === 0) this.#bytes = new Uint8Array(new ArrayBuffer(BYTES));
+    return this.#bytes;
+  }
 
   /** The first bytes of it: the same object for the same length, as long as few lengths alternate. */
   first(length: number): Uint8Array<ArrayBuffer> {
