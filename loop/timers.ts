@@ -7,8 +7,15 @@
 import { OWNED } from "../handles/descriptor.ts";
 import { type Duration, toMilliseconds } from "../handles/duration.ts";
 import { shown } from "../handles/validate.ts";
+import { LoopClosedError } from "./loop_closed_error.ts";
 import type { Poller } from "./poller.ts";
 import { ABSENT, type Deadline, TimerQueue } from "./timer_queue.ts";
+
+/** The shortest period, 1 ns: what is shorter is lost in the clock's own fractions. */
+const SHORTEST_MS = 1e-6;
+
+/** The longest alarm: the kernel's clocks take 292 years and not a fraction more. */
+const LONGEST_MS = 2 ** 42;
 
 /** A timer, as the queue has it. */
 interface Entry extends Deadline {
@@ -59,6 +66,7 @@ export class LoopTimer implements Disposable {
    * @param delay from now
    * @throws {TypeError} when the delay is no length of time
    * @throws {RangeError} when it is negative, not finite, or longer than 292 years
+   * @throws {LoopClosedError} when the loop is closed
    */
   reset(delay: Duration): void {
     this.#timers.set(this.#entry, toMilliseconds(delay, "LoopTimer.reset: the delay"));
@@ -82,6 +90,7 @@ export class Timers {
   readonly #queue: TimerQueue<Entry> = new TimerQueue();
   /** When the alarm is to go off, Infinity when it is not set. */
   #alarm = Infinity;
+  #closed = false;
 
   /** Starts without timers, on the alarm and the clock of a poller; tells when their number changes. */
   constructor(poller: Poller, changed: () => void) {
@@ -108,7 +117,7 @@ export class Timers {
     if (typeof callback !== "function") {
       throw new TypeError(`${what}: the callback must be a function, got ${shown(callback)}`);
     }
-    return this.create(callback, milliseconds, repeats ? milliseconds : 0);
+    return this.create(callback, milliseconds, repeats ? Math.max(milliseconds, SHORTEST_MS) : 0);
   }
 
   /** Makes a timer and sets it, in milliseconds. A `period` of 0 fires once. */
@@ -120,6 +129,7 @@ export class Timers {
 
   /** Sets a timer for a time from now, in milliseconds. */
   set(entry: Entry, delay: number): void {
+    if (this.#closed) throw new LoopClosedError();
     this.#queue.add(entry, this.#poller.now() + delay);
     try {
       this.#setAlarm();
@@ -153,8 +163,9 @@ export class Timers {
     this.#setAlarm();
   }
 
-  /** Forgets all. */
+  /** Forgets all, for good: the loop is closed. */
   clear(): void {
+    this.#closed = true;
     while (this.#queue.takeDue(Infinity) !== null);
   }
 
@@ -170,7 +181,9 @@ export class Timers {
   #setAlarm(): void {
     const { next } = this.#queue;
     if (next >= this.#alarm) return;
-    this.#alarm = next;
-    this.#poller.alarm(Math.max(0, next - this.#poller.now()));
+    const now = this.#poller.now();
+    const delay = Math.min(Math.max(0, next - now), LONGEST_MS);
+    this.#poller.alarm(delay);
+    this.#alarm = Math.min(next, now + delay);
   }
 }

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Loop } from "../loop/loop.ts";
 import { LoopClosedError } from "../loop/loop_closed_error.ts";
+import type { Poller } from "../loop/poller.ts";
+import { Timers } from "../loop/timers.ts";
 import { test } from "./support.ts";
 
 test("C19 a timer fires once, never early, and the loop ends when none is left", async () => {
@@ -131,4 +133,54 @@ test("C19 what a timer is given is checked before it is set", () => {
   loop.close();
   assertThrows(() => loop.setTimer(1, noop), LoopClosedError);
   assertThrows(() => loop.setInterval(1, noop), LoopClosedError);
+});
+
+test("C19 an alarm that could not be set is not waited for: the next timer sets one", () => {
+  const alarms: number[] = [];
+  let now = 0;
+  let refuses = true;
+  const alarm = (milliseconds: number): void => {
+    if (refuses) throw new Error("no descriptor left");
+    alarms.push(milliseconds);
+  };
+  const timers = new Timers({ now: () => now, alarm } as unknown as Poller, () => {});
+  assertThrows(() => timers.start(5, () => {}, false, "test"), Error, "no descriptor left");
+  refuses = false;
+  now = 1;
+  timers.start(7, () => {}, false, "test");
+  assertEquals([alarms, timers.size], [[7], 1]);
+});
+
+test("C19 the longest delays are waited for, and so is what comes before", async () => {
+  using loop = Loop.create();
+  for (const delay of [2n ** 63n - 1n, 9_223_372_036_854]) {
+    using timer = loop.setTimer(delay, () => {});
+    assertEquals(timer.active, true);
+    using _next = loop.setTimer(1, () => loop.stop());
+    await loop.run();
+  }
+});
+
+test("C19 a period shorter than the clock can tell is 1 ns", async () => {
+  using loop = Loop.create();
+  const seen: number[] = [];
+  using _clock = loop.setInterval(5e-324, (times) => {
+    seen.push(times);
+    if (seen.length === 3) loop.stop();
+  });
+  using _end = loop.setTimer(100, () => loop.stop());
+  await loop.run();
+  assertEquals(seen.length >= 3, true, `${seen}`);
+  assertEquals(seen.every((times) => Number.isFinite(times) && times >= 1), true, `${seen}`);
+});
+
+test("C19 a timer of a closed loop cannot be set anew", () => {
+  for (const delay of [1, 500, 2000]) {
+    const loop = Loop.create();
+    const timer = loop.setTimer(1000, () => {});
+    loop.close();
+    assertThrows(() => timer.reset(delay), LoopClosedError);
+    assertEquals(timer.active, false);
+    timer.cancel();
+  }
 });
