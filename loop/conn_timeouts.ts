@@ -72,6 +72,11 @@ export class ConnTimeouts {
     const now = this.#poller.now();
     this.#since.header = this.#since.read = this.#since.idle = now;
     this.#setTimer();
+    // The limit of writing begins inside a write, which must not find out that there is no timer.
+    if (this.#timer === null && this.#limits.write !== OFF) {
+      this.#timer = this.#timers.create(() => this.#look(), this.#limits.write, 0);
+      this.#timer.cancel();
+    }
   }
 
   /** Ends all. */

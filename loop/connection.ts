@@ -131,6 +131,7 @@ export class Connection {
     this.#readEnded = !this.#channel.reads;
     try {
       this.#timeouts?.start();
+      if (this.#readEnded) this.#timeouts?.readNoMore();
     } catch (error) {
       this.#channel.detach();
       throw error;

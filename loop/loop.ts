@@ -103,7 +103,12 @@ export class Loop extends LoopBase implements Disposable {
     const { attached = false, poller } = checkOptions(options, "Loop.create: options");
     const isAttached = flag(attached, "Loop.create: attached");
     const core = new Core(poller === undefined ? defaultPoller() : takePoller(poller, isAttached));
-    return new Loop(OWNED, core, isAttached ? new AttachedDriver(core) : null);
+    try {
+      return new Loop(OWNED, core, isAttached ? new AttachedDriver(core) : null);
+    } catch (error) {
+      core.poller.close();
+      throw error;
+    }
   }
 
   /**

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertThrows } from "@std/assert";
-import { socketPair } from "../handles/pipe.ts";
+import { pipe, socketPair } from "../handles/pipe.ts";
 import type { ConnTimeoutError } from "../loop/conn_errors.ts";
 import { type ConnTimeoutOptions, ConnTimeouts } from "../loop/conn_timeouts.ts";
+import type { ConnHandlers } from "../loop/conn_options.ts";
 import { Loop } from "../loop/loop.ts";
 import type { Poller } from "../loop/poller.ts";
 import { Timers } from "../loop/timers.ts";
@@ -204,4 +205,17 @@ test("C19 while reading is paused the read limit does not run, and begins again 
   await loop.run();
   assertEquals(seen, ["close ConnTimeoutError"]);
   assertGreaterOrEqual(elapsed, 25);
+});
+
+test("C19 under a loop: what is only written has no limit of reading", async () => {
+  using loop = Loop.create();
+  using ends = pipe();
+  const passed: string[] = [];
+  const handlers: ConnHandlers = {
+    onRecv: () => {},
+    onClose: (error) => void passed.push((error as ConnTimeoutError).kind),
+  };
+  loop.registerConn(ends.writer, handlers, { timeouts: { read: 5, idle: 20 } });
+  await loop.run();
+  assertEquals(passed, ["idle"]);
 });
