@@ -34,8 +34,8 @@ export class AttachedDriver {
   #stopped = false;
   #inTurn = false;
 
-  /** Starts the thread. */
-  constructor(core: Core) {
+  /** Starts the thread. The turns are counted from `first` on, in 32 bits. */
+  constructor(core: Core, first: number = 1) {
     this.#core = core;
     this.#thread = startWaiter({
       set: core.poller.share(),
@@ -44,7 +44,7 @@ export class AttachedDriver {
     this.#thread.on("error", (reason) => reportError(reason));
     core.changed = () => this.refresh();
     this.refresh();
-    void this.#drive();
+    void this.#drive(first);
   }
 
   /** Whether the loop, while it has work, keeps the process alive. */
@@ -76,9 +76,10 @@ export class AttachedDriver {
     this.#thread.unref();
   }
 
-  async #drive(): Promise<void> {
+  async #drive(first: number): Promise<void> {
     const { counters, sleep } = this.#core;
-    for (let turn = 1; !this.#stopped; turn++) {
+    // As the words in shared memory have it: a number that they cannot hold would never be answered.
+    for (let turn = first; !this.#stopped; turn = (turn + 1) | 0) {
       if (!this.#core.isBusy && sleep.fallAsleep()) {
         counters.sleeps++;
         await this.#handOver(turn);

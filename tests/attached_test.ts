@@ -1,8 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EventFD } from "../handles/event_fd.ts";
 import { socketPair } from "../handles/pipe.ts";
+import { AttachedDriver } from "../loop/attached.ts";
+import { Core } from "../loop/core.ts";
 import { Loop } from "../loop/loop.ts";
 import { LoopClosedError } from "../loop/loop_closed_error.ts";
+import { EpollPoller } from "../loop/poller_epoll.ts";
 import { deadline, spawnScript, test, worker } from "./support.ts";
 import type { LoopWorker } from "./loop_worker.ts";
 
@@ -159,4 +162,19 @@ test("C33 Loop.shared is one attached loop for the thread, made anew when it was
     console.log(Loop.shared === first, Loop.shared.closed);
   `);
   assertEquals([stdout, stderr], ["true true\n2n\nfalse false\n", ""]);
+});
+
+test("X05 after 2³¹ turns an attached loop goes on", async () => {
+  const core = new Core(new EpollPoller());
+  const driver = new AttachedDriver(core, 2 ** 31 - 3);
+  try {
+    for (let turn = 0; turn < 8; turn++) {
+      const fired = Promise.withResolvers<void>();
+      core.timers.create(() => fired.resolve(), 1, 0);
+      await deadline(5000, fired.promise, `timer ${turn}`);
+    }
+  } finally {
+    driver.stop();
+    core.close(new LoopClosedError());
+  }
 });
