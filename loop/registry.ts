@@ -26,6 +26,10 @@ import { isWaitable } from "./waitable.ts";
 const EBADF = errnoNumber("EBADF");
 const EEXIST = errnoNumber("EEXIST");
 const ENOENT = errnoNumber("ENOENT");
+const EPERM = errnoNumber("EPERM");
+
+/** What the kernel says of a number that was closed by its owner: nobody has it, or another file. */
+const GONE: readonly number[] = [EBADF, ENOENT, EPERM];
 
 /** Readiness that lets a read, or a write, say more than would-block. */
 const WAKES_READERS = READABLE | PEER_CLOSED | HANGUP | ERROR;
@@ -74,7 +78,12 @@ export class Registry {
     const idle = (found: Source): boolean =>
       found.report === null &&
       found.readers.length + found.writers.length + found.enders.length === 0;
-    const source = this.#open(target, what, idle);
+    let source = this.#open(target, what, idle);
+    if (source.registered) {
+      // A report for those who waited before may have been fetched already, and is not for this watch.
+      this.cancel(source);
+      source = this.#open(target, what, idle);
+    }
     this.arm(source, interest);
     source.report = report;
     this.#count(1);
@@ -287,7 +296,7 @@ export class Registry {
 /** Whether a target is out of the poller by itself: a copy has closed it, or the number's owner. */
 function isGone(error: unknown): boolean {
   return error instanceof ClosedError ||
-    (error instanceof SyscallError && (error.errno === EBADF || error.errno === ENOENT)) ||
+    (error instanceof SyscallError && GONE.includes(error.errno)) ||
     (error instanceof EventPollError && error.code === "ENOENT");
 }
 

@@ -2,6 +2,7 @@
 // was taken out of an epoll set is reported no more, and what is closed leaves it without a word.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import fs from "node:fs";
 import { ClosedError } from "../handles/closed_error.ts";
 import { EventFD } from "../handles/event_fd.ts";
 import { FD } from "../handles/fd.ts";
@@ -160,5 +161,49 @@ test("R08 a loop is closed while another thread closes what it watches: no other
     const strangers = Array.from({ length: 8 }, () => next.use(EventFD.create()));
     await closing.ended;
     for (const stranger of strangers) assertEquals(stranger.wait(), null);
+  }
+});
+
+test("R10 a watch is not given the report for a promise that was aborted in the same batch", async () => {
+  using loop = Loop.create();
+  using first = EventFD.create();
+  using second = EventFD.create();
+  const control = new AbortController();
+  const waiting = assertRejects(() => loop.readable(second, { signal: control.signal }));
+  const seen: boolean[][] = [];
+  loop.watch(first, interest, () => {
+    first.wait();
+    second.wait();
+    control.abort();
+    loop.watch(second, { writable: true, mode: "once" }, ({ readable, writable }) => {
+      seen.push([readable, writable]);
+      loop.post(() => loop.stop());
+    });
+  });
+  loop.post(() => {
+    first.signal();
+    second.signal();
+  });
+  await loop.run();
+  await waiting;
+  assertEquals(seen, [[false, true]]);
+});
+
+test("R08 a number that was closed by its owner and is a file by now: the wait can still be aborted", async () => {
+  using loop = Loop.create({ attached: true });
+  using pair = socketPair();
+  const { raw } = pair.left;
+  const control = new AbortController();
+  const waiting = loop.readable(raw, { signal: control.signal });
+  pair.left.close();
+  const files: FD[] = [];
+  try {
+    do files.push(FD.adopt(fs.openSync("/etc/passwd", "r"))); while (
+      files.at(-1)!.raw !== raw && files.length < 100
+    );
+    control.abort(new Error("enough"));
+    await deadline(5000, assertRejects(() => waiting, Error, "enough"), "the wait");
+  } finally {
+    for (const file of files) file.close();
   }
 });
