@@ -13,12 +13,40 @@ import { EDGE, ONCE, type Target } from "./poller.ts";
  * Watches a descriptor until the iteration ends. Each step asks for one report, so nothing is reported
  * that nobody has asked for; edges that come between two steps are combined into one report.
  */
-export async function* reports(
+export function reports(
   core: Core,
   target: Target,
   interest: number,
   signal: AbortSignal | undefined,
   what: string,
+): AsyncGenerator<Readiness, void, undefined> {
+  const end: End = { now: () => {} };
+  const steps = take(core, target, interest, signal, what, end);
+  const { return: leave, throw: fail } = steps;
+  // A generator would do either only after the step in progress, which may never come to its end.
+  steps.return = (value) => {
+    end.now();
+    return leave.call(steps, value);
+  };
+  steps.throw = (error) => {
+    end.now();
+    return fail.call(steps, error);
+  };
+  return steps;
+}
+
+/** How the step in progress is ended from outside. */
+interface End {
+  now: () => void;
+}
+
+async function* take(
+  core: Core,
+  target: Target,
+  interest: number,
+  signal: AbortSignal | undefined,
+  what: string,
+  end: End,
 ): AsyncGenerator<Readiness, void, undefined> {
   signal?.throwIfAborted();
   const { registry } = core;
@@ -35,6 +63,7 @@ export async function* reports(
     ended = reason;
     wake.resolve();
   };
+  end.now = () => source.dropped?.(new ClosedError(what));
   const onAbort = (): void => wake.reject(signal!.reason);
   signal?.addEventListener("abort", onAbort);
   // Rejected while nobody waits, it is found by the next step.

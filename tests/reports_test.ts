@@ -3,7 +3,7 @@ import { EventFD } from "../handles/event_fd.ts";
 import { pipe, socketPair } from "../handles/pipe.ts";
 import { Loop } from "../loop/loop.ts";
 import { LoopClosedError } from "../loop/loop_closed_error.ts";
-import { test } from "./support.ts";
+import { deadline, test } from "./support.ts";
 
 test("X04 a watch as an async iterator: one report a step, unregistered by break", async () => {
   using loop = Loop.create({ attached: true });
@@ -65,4 +65,22 @@ test("X04 on a dedicated loop it steps inside run()", async () => {
   };
   await Promise.all([iterate(), loop.run()]);
   assertEquals(steps, 2);
+});
+
+test("X04 return and throw end the step in progress", async () => {
+  using loop = Loop.create({ attached: true });
+  using ends = pipe();
+  for (const mode of ["level", "edge", "once"] as const) {
+    for (const way of ["return", "throw"] as const) {
+      const steps = loop.watch(ends.reader, { readable: true, mode });
+      const step = steps.next();
+      const end = way === "return"
+        ? steps.return!()
+        : assertRejects(() => steps.throw!(new Error("x")), Error, "x");
+      assertEquals((await deadline(5000, step, `the step, ${way}`)).done, true);
+      await deadline<unknown>(5000, end, way);
+      assertEquals((await steps.next()).done, true);
+      loop.watch(ends.reader, { readable: true }, () => {}).cancel(); // it is not watched any more
+    }
+  }
 });
