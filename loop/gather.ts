@@ -40,7 +40,20 @@ export function gather(
   parts: readonly Uint8Array[],
   send: (piece: Uint8Array) => boolean,
 ): void {
-  const piece = memory ??= new Uint8Array(new ArrayBuffer(BYTES));
+  const piece = memory ?? new Uint8Array(new ArrayBuffer(BYTES));
+  memory = null; // Where a source of the program's takes the bytes, it may send another message meanwhile.
+  try {
+    gatherInto(piece, parts, send);
+  } finally {
+    memory = piece;
+  }
+}
+
+function gatherInto(
+  piece: Uint8Array<ArrayBuffer>,
+  parts: readonly Uint8Array[],
+  send: (piece: Uint8Array) => boolean,
+): void {
   let filled = 0;
   for (const part of parts) {
     for (let at = 0; at < part.byteLength;) {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { gather, viewsOf } from "../loop/gather.ts";
-import { assertBytes, encode, joined, pattern, random } from "./conn_fixture.ts";
+import { assertBytes, decode, encode, joined, pattern, random } from "./conn_fixture.ts";
 import { test } from "./support.ts";
 
 const PIECE = 64 * 1024;
@@ -87,4 +87,14 @@ test("C10 whatever the sizes, nothing is lost, doubled or moved", () => {
     const small = sizes.filter((size) => size < PIECE).length;
     assert(small <= parts.length + 1, `seed ${seed}: ${small} small pieces of ${parts.length}`);
   }
+});
+
+test("C10 a message that is sent while another one is being sent leaves that one as it is", () => {
+  const parts = (text: string): Uint8Array[] => [...text].map((letter) => encode(letter));
+  const sent: string[] = [];
+  gather(parts("outer"), (piece) => {
+    gather(parts("inner"), (other) => sent.push(decode(other)) > 0);
+    return sent.push(decode(piece)) > 0;
+  });
+  assertEquals(sent, ["inner", "outer"]);
 });
