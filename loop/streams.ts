@@ -17,6 +17,10 @@ export interface StreamPair {
   readonly closed: Promise<void>;
 }
 
+const NOTHING = new Uint8Array(new ArrayBuffer(0));
+
+const ENDED_HERE = "the connection was closed on this side";
+
 /** Registers a connection with handlers. */
 type Register = (handlers: ConnHandlers) => Connection;
 
@@ -34,7 +38,8 @@ class Adapter implements StreamPair, ConnHandlers {
   readonly closed: Promise<void>;
   readonly #conn: Connection;
   readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
-  #drained: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** What the write in progress waits for. */
+  #drained: PromiseWithResolvers<void> | null = null;
   #input!: ReadableByteStreamController;
   #output!: WritableStreamDefaultController;
   #inputEnded = false;
@@ -58,12 +63,11 @@ class Adapter implements StreamPair, ConnHandlers {
       write: (data) => this.#write(data),
       close: () => {
         this.#outputEnded = true;
-        if (!this.#conn.closed) this.#conn.end();
+        if (this.#conn.closed) return;
+        this.#conn.end();
+        if (this.#inputEnded) this.#conn.unregister();
       },
-      abort: () => {
-        this.#outputEnded = true;
-        this.#conn.unregister();
-      },
+      abort: () => this.#abort(),
     });
   }
 
@@ -79,37 +83,68 @@ class Adapter implements StreamPair, ConnHandlers {
   }
 
   onDrain(): void {
-    this.#drained.resolve();
+    this.#drained?.resolve();
   }
 
   onClose(error: Error | null): void {
     if (error === null) this.#endInput();
     else if (!this.#inputEnded) this.#input.error(error);
     if (!this.#outputEnded) {
-      this.#output.error(error ?? new Error("the connection was closed on this side"));
+      this.#output.error(error ?? new Error(ENDED_HERE));
     }
     if (error === null) this.#over.resolve();
     else this.#over.reject(error);
-    this.#drained.resolve();
+    this.#drained?.reject(error ?? new Error(ENDED_HERE));
   }
 
+  /** Whatever a write cannot take ends the stream, which can never be closed then. */
   async #write(data: ArrayBufferView): Promise<void> {
+    try {
+      if (this.#conn.write(data)) return;
+    } catch (error) {
+      this.#abort();
+      throw error;
+    }
     this.#drained = Promise.withResolvers();
-    if (!this.#conn.write(data)) await this.#drained.promise;
+    try {
+      await this.#drained.promise;
+    } finally {
+      this.#drained = null;
+    }
+  }
+
+  #abort(): void {
+    this.#outputEnded = true;
+    this.#conn.unregister();
   }
 
   /** Nobody reads any more; the peer is told so only when nobody writes either. */
   #cancel(): void {
     this.#inputEnded = true;
     if (this.#conn.closed) return;
-    if (this.#outputEnded) this.#conn.unregister();
+    if (this.#outputEnded || !this.#writes()) this.#conn.unregister();
     else this.#conn.pause();
+  }
+
+  /** Whether the descriptor was opened for writing. */
+  #writes(): boolean {
+    try {
+      this.#conn.write(NOTHING);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #endInput(): void {
     if (this.#inputEnded) return;
     this.#inputEnded = true;
-    this.#input.close();
+    try {
+      this.#input.close();
+    } catch (error) {
+      // The end is in the middle of an element of the reader's buffer, which is an error of its stream.
+      return this.#input.error(error);
+    }
     this.#input.byobRequest?.respond(0);
   }
 }

@@ -83,3 +83,60 @@ test("X04 a peer that breaks off errors both directions", async () => {
   }, Error);
   await assertRejects(() => deadline(5000, closed, "the end"), Error, "EPIPE");
 });
+
+test("X04 a write that waits when the connection ends is rejected: the kernel has not taken it", async () => {
+  for (const breaks of ["peer", "handle"] as const) {
+    using loop = Loop.create({ attached: true });
+    using pair = socketPair();
+    const { writable, closed } = loop.streams(pair.left);
+    const writer = writable.getWriter();
+    writer.closed.catch(() => {});
+    const written = writer.write(new Uint8Array(10_000_000));
+    using _break = loop.setTimer(5, () => (breaks === "peer" ? pair.right : pair.left).close());
+    await deadline(5000, assertRejects(() => written, Error), "the write");
+    await closed.catch(() => {});
+  }
+});
+
+test("X04 a peer that ends in the middle of an element errors the reader, and nobody else", async () => {
+  using loop = Loop.create({ attached: true });
+  using pair = socketPair();
+  const { readable, closed } = loop.streams(pair.left);
+  const element = readable.getReader({ mode: "byob" }).read(new Uint16Array(4));
+  pair.right.write(new Uint8Array(1));
+  using _end = loop.setTimer(5, () => pair.right.close());
+  await deadline(5000, assertRejects(() => element, TypeError), "the reader");
+  await deadline(5000, closed, "the end of both");
+});
+
+test("X04 closed settles when the reader has cancelled and the writer has closed, in either order", async () => {
+  for (const first of ["cancel", "close"] as const) {
+    using loop = Loop.create({ attached: true });
+    using pair = socketPair();
+    const { readable, writable, closed } = loop.streams(pair.left);
+    pair.right.write(encode("nobody reads it"));
+    if (first === "cancel") await readable.cancel();
+    await writable.close();
+    if (first === "close") await readable.cancel();
+    await deadline(5000, closed, `closed after ${first}`);
+    assertEquals(loop.metrics().connections, 0);
+  }
+});
+
+test("X04 cancelling what is only read ends it", async () => {
+  using loop = Loop.create({ attached: true });
+  using ends = pipe();
+  const { readable, closed } = loop.streams(ends.reader);
+  await readable.cancel();
+  await deadline(5000, closed, "closed");
+});
+
+test("X04 what cannot be written ends the connection, as an abort does", async () => {
+  using loop = Loop.create({ attached: true });
+  using pair = socketPair();
+  const { writable, closed } = loop.streams(pair.left);
+  const writer = writable.getWriter();
+  writer.closed.catch(() => {});
+  await assertRejects(() => writer.write("text" as never), TypeError, "typed array");
+  await deadline(5000, closed, "closed");
+});
