@@ -19,7 +19,7 @@ import { cString } from "../ffi/c_string.ts";
 import { posix } from "../ffi/const_posix.ts";
 import { tty, ttyStructs } from "../ffi/const_tty.ts";
 import { type ErrnoName, errnoName, errnoNumber } from "../ffi/errno.ts";
-import { check, libc } from "../ffi/libc.ts";
+import { check, errno, libc } from "../ffi/libc.ts";
 import { structs } from "../ffi/structs.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { UnsupportedError } from "../ffi/unsupported.ts";
@@ -105,7 +105,10 @@ export function spawnOn(terminal: string, order: SpawnOrder): number {
   for (const candidate of candidates) {
     const path = cString(candidate);
     // A try costs a process; a look does not.
-    if (candidates.length > 1 && libc.access(path, tty.X_OK) === -1) continue;
+    if (candidates.length > 1 && libc.access(path, tty.X_OK) === -1) {
+      if (errno() === EACCES) failure = EACCES;
+      continue;
+    }
     const code = libc.posix_spawn(
       pid,
       path,

@@ -56,6 +56,11 @@ test("K12 spawn: the PATH that is searched is the program's own; a slash is a pa
     const error = assertThrows(() => Console.spawn(["its-name"], { env }), SyscallError);
     assertEquals(error.code, "ENOENT");
   }
+  fs.chmodSync(file, 0o644);
+  for (const PATH of [dir.path, `${dir.path}:/nowhere`]) {
+    const error = assertThrows(() => Console.spawn(["its-name"], { env: { PATH } }), SyscallError);
+    assertEquals(error.code, "EACCES");
+  }
 });
 
 test("K12 spawn: what fails in the child is this call's error, and nothing stays", () => {
