@@ -24,6 +24,9 @@ import {
 } from "./polled_console.ts";
 import { EpollPoller } from "./poller_epoll.ts";
 
+/** Where rings are read to: what they say is that there was one. */
+const rings = new Uint8Array(new ArrayBuffer(64));
+
 /** The class that a poller's consoles have. */
 export type PolledKind<Polled> = new (
   key: symbol,
@@ -150,7 +153,7 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
     this.#waiting = true;
     try {
       await this.#untilRung(signal);
-      this.#bell?.reader.read(new Uint8Array(64)); // rings are counted as one
+      while ((this.#bell?.reader.read(rings) ?? 0) > 0); // as one, however many there were
     } catch (error) {
       if (!(this.#closed && error instanceof ClosedError)) throw error;
     } finally {
