@@ -213,6 +213,7 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
     rung.then(stop, stop);
     try {
       await loop.run({ signal });
+      if (loop.closed) await rung;
     } finally {
       over.abort();
     }

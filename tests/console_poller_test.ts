@@ -134,6 +134,9 @@ test("K09 wait on a dedicated loop: the signal, close, and what a callback throw
   await assertRejects(() => poller.wait(), RangeError, "from a callback");
   loop.setTimer(1, () => poller.close());
   await poller.wait();
+  using other = makePoller(loop);
+  loop.setTimer(1, () => loop.close());
+  await assertRejects(() => other.wait(), LoopClosedError);
 });
 
 test("X03 K01 arguments are checked", async () => {
