@@ -18,7 +18,7 @@ import {
   shown,
 } from "../handles/validate.ts";
 import type { Core } from "./core.ts";
-import { Gate } from "./gate.ts";
+import { Gate, Line } from "./gate.ts";
 import type { WaitOptions } from "./options.ts";
 import { EDGE, ERROR, HANGUP, PEER_CLOSED, READABLE, WRITABLE } from "./poller.ts";
 import type { Source } from "./source.ts";
@@ -98,7 +98,8 @@ export abstract class PolledConsole implements AsyncDisposable {
   readonly #readers: Gate = new Gate();
   readonly #writers: Gate = new Gate();
   readonly #settled: Gate = new Gate();
-  #lastWrite: Promise<void> = Promise.resolve();
+  readonly #reads: Line = new Line();
+  readonly #writes: Line = new Line();
   #inFlight = 0;
   #spent = 0;
   #waitsForTurn = false;
@@ -145,7 +146,7 @@ export abstract class PolledConsole implements AsyncDisposable {
    * at the end: of a terminal, of a master with the policy `"eof"`, and after `shutdown`, when what was
    * there has been read.
    *
-   * Reads that wait at the same time get what comes in their order. Settles inside the loop's `run()`.
+   * Several reads get what comes in their order. Settles inside the loop's `run()`.
    *
    * @param buffer at least a byte, and nobody else's until the promise settles
    * @throws {TypeError} when an argument is not what it should be
@@ -160,7 +161,7 @@ export abstract class PolledConsole implements AsyncDisposable {
     if (view.byteLength === 0) return 0;
     this.#inFlight++;
     try {
-      return await this.#readSome(view, signal);
+      return await this.#reads.run(() => this.#readSome(view, signal), signal);
     } finally {
       this.#settle();
     }
@@ -183,14 +184,9 @@ export abstract class PolledConsole implements AsyncDisposable {
     const bytes = checkBytes(data, `${what}: the data`);
     const signal = signalOf(options, what);
     this.#inFlight++;
-    const before = this.#lastWrite;
-    const after = Promise.withResolvers<void>();
-    this.#lastWrite = after.promise;
     try {
-      await before;
-      await this.#writeAll(bytes, signal);
+      await this.#writes.run(() => this.#writeAll(bytes, signal), signal);
     } finally {
-      after.resolve();
       this.#settle();
     }
   }

@@ -306,6 +306,41 @@ check("X03 a signal ends a read and a write that wait, and nothing else", async 
   assertEquals(await deadline(5000, other, "the other read"), 1);
 });
 
+check(
+  "X03 a signal ends a write that waits behind another, and its place in the order",
+  async () => {
+    await using pty = rawPty();
+    const stop = new AbortController();
+    const { signal } = stop;
+    const first = pty.polled.write(pattern(TOO_MUCH));
+    const queued = pty.polled.write(encode("never"), { signal });
+    const last = pty.polled.write(encode("last"));
+    queued.catch(() => {});
+    await turn();
+    stop.abort(new RangeError("enough"));
+    await assertRejects(() => deadline(5000, queued, "its end"), RangeError, "enough");
+    const got = new Uint8Array(TOO_MUCH + 5);
+    for (let at = 0; at < TOO_MUCH + 4;) {
+      const count = pty.slave.read(got.subarray(at));
+      if (count === null) await turn();
+      else at += count;
+    }
+    await Promise.all([first, last]);
+    assertEquals(new TextDecoder().decode(got.subarray(TOO_MUCH, TOO_MUCH + 4)), "last");
+    assertEquals(take(pty.slave), null);
+  },
+);
+
+check("K03 a read that comes later gets what comes later", async () => {
+  await using pty = rawPty();
+  const [one, two] = [new Uint8Array(1), new Uint8Array(1)];
+  const first = pty.polled.read(one);
+  await turn();
+  pty.slave.write(encode("12")); // the loop does not know of it yet
+  await Promise.all([first, pty.polled.read(two)]);
+  assertEquals([...one, ...two], [...encode("12")]);
+});
+
 check("X03 arguments are checked before anything waits", async () => {
   await using pty = rawPty();
   const { polled } = pty;
