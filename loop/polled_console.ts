@@ -198,10 +198,13 @@ export abstract class PolledConsole implements AsyncDisposable {
 
   /**
    * What it writes, as a stream whose writes wait for room. Closing it tells the programs nothing, since
-   * a terminal cannot be told: write ^D for that.
+   * a terminal cannot be told: write ^D for that. Aborting it ends the write that waits.
    */
   get writable(): WritableStream<ArrayBufferView> {
-    return this.#writable ??= new WritableStream({ write: (data) => this.write(data) });
+    return this.#writable ??= new WritableStream({
+      // The controller has a signal that not all declarations of it know: it is a WaitOptions.
+      write: (data, controller) => this.write(data, controller as WaitOptions),
+    });
   }
 
   /**

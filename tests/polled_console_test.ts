@@ -402,5 +402,16 @@ check("K05 streams: cancelling stops to read, and leaves what comes to others", 
   assertEquals(await readText(pty.polled, 4), "left");
 });
 
+check("K05 streams: aborting ends the write that waits", async () => {
+  await using pty = rawPty();
+  const writer = pty.polled.writable.getWriter();
+  const results = [writer.write(pattern(TOO_MUCH)), writer.write(encode("never")), writer.closed];
+  const settled = Promise.allSettled(results);
+  await turn();
+  await deadline(5000, writer.abort(new RangeError("enough")), "the abort");
+  for (const result of await settled) assertEquals(result.status, "rejected");
+  await assertRejects(() => results[0]!, RangeError, "enough");
+});
+
 using _about = makePoller();
 console.log(`console suite: ${cases} cases on ${_about[Symbol.toStringTag]}`);
