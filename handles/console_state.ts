@@ -1,16 +1,24 @@
 /**
- * The settings that a terminal had when its console was made, and when they are put back.
+ * The settings that a terminal had when its console was made, with its `O_NONBLOCK`, and when they are
+ * put back.
  *
  * @module
  */
 
+import { posix } from "../ffi/const_posix.ts";
 import { tty, ttyStructs } from "../ffi/const_tty.ts";
 import { libc } from "../ffi/libc.ts";
+import { ClosedError } from "./closed_error.ts";
 import { acquire, type Descriptor, release } from "./descriptor.ts";
+import { setNonblock } from "./descriptor_flags.ts";
 import { Termios } from "./termios.ts";
 
+// The words: whether the settings were changed, how many need it not to block, and whether it did
+// before the first of them came.
 const CHANGED = 0;
-const HEAD_BYTES = 4;
+const HOLDERS = 1;
+const BLOCKED = 2;
+const HEAD_BYTES = 12;
 
 /** What both runtimes tell of the end of a program. */
 interface Host {
@@ -27,7 +35,7 @@ const host = globalThis as unknown as Host;
 /** Deno tells of an error that ends the program only by these; Bun's "exit" comes after one, too. */
 const LAST_EVENTS = ["unload", "error", "unhandledrejection"] as const;
 
-/** The consoles of this thread whose settings were changed: they are put back when it ends. */
+/** The consoles of this thread that have something to be put back when it ends. */
 const changed = new Map<ConsoleState, Descriptor>();
 
 /**
@@ -35,14 +43,14 @@ const changed = new Map<ConsoleState, Descriptor>();
  * whichever is closed knows what to put back, and whether there is anything.
  */
 export class ConsoleState {
-  /** The word that says whether there is, and the struct behind it. */
+  /** The words, and the struct behind them. */
   readonly memory: SharedArrayBuffer;
-  readonly #word: Int32Array;
+  readonly #words: Int32Array;
 
   /** Lays the state over memory that came from another thread. */
   constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
-    this.#word = new Int32Array(memory, 0, 1);
+    this.#words = new Int32Array(memory, 0, HEAD_BYTES / 4);
   }
 
   /** Reads the settings that a terminal has now. */
@@ -61,32 +69,71 @@ export class ConsoleState {
 
   /** Notes that the settings are about to be changed: from now on they have to be put back. */
   willChange(descriptor: Descriptor): void {
-    Atomics.store(this.#word, CHANGED, 1);
-    if (changed.size === 0) expectEnd();
-    changed.set(this, descriptor);
+    Atomics.store(this.#words, CHANGED, 1);
+    this.#note(descriptor);
+  }
+
+  /** Makes it non-blocking for somebody who lets go of it again. */
+  hold(descriptor: Descriptor): void {
+    if (setNonblock(descriptor, true)) {
+      Atomics.store(this.#words, BLOCKED, 1);
+      this.#note(descriptor);
+    }
+    Atomics.add(this.#words, HOLDERS, 1);
+  }
+
+  /** The last one to let go makes it block again, if it did. What is closed has been made to by that. */
+  letGo(descriptor: Descriptor): void {
+    const holders = Atomics.sub(this.#words, HOLDERS, 1);
+    if (holders > 1 || Atomics.load(this.#words, BLOCKED) === 0) return;
+    try {
+      setNonblock(descriptor, false);
+      Atomics.store(this.#words, BLOCKED, 0);
+      this.#settled();
+    } catch (error) {
+      if (!(error instanceof ClosedError)) throw error;
+    }
   }
 
   /** Puts the settings back. */
   reset(descriptor: Descriptor): void {
     Termios.from(this.#bytes()).apply(descriptor);
+    Atomics.store(this.#words, CHANGED, 0);
     this.#settled();
   }
 
-  /** Puts the settings back when a descriptor is about to be closed, as far as that is possible. */
+  /** Puts all back when a descriptor is about to be closed, as far as that is possible. */
   closing(number: number): void {
     // A terminal that was hung up says EIO: nobody will miss its settings.
-    if (Atomics.load(this.#word, CHANGED) === 1) {
+    if (Atomics.exchange(this.#words, CHANGED, 0) === 1) {
       libc.tcsetattr(number, tty.TCSANOW, new Uint8Array(this.#bytes()));
     }
-    this.#settled();
+    // The open file may be somebody else's, too: a standard stream is the shell's.
+    if (Atomics.exchange(this.#words, BLOCKED, 0) === 1) {
+      const flags = libc.fcntl(number, posix.F_GETFL, 0);
+      if (flags !== -1) libc.fcntl(number, posix.F_SETFL, flags & ~posix.O_NONBLOCK);
+    }
+    this.#forget();
   }
 
   #bytes(): Uint8Array {
     return new Uint8Array(this.memory, HEAD_BYTES);
   }
 
+  /** Notes that there is something to be put back. */
+  #note(descriptor: Descriptor): void {
+    if (changed.size === 0) expectEnd();
+    changed.set(this, descriptor);
+  }
+
+  /** Forgets it when there is nothing any more. */
   #settled(): void {
-    Atomics.store(this.#word, CHANGED, 0);
+    if (Atomics.load(this.#words, CHANGED) + Atomics.load(this.#words, BLOCKED) === 0) {
+      this.#forget();
+    }
+  }
+
+  #forget(): void {
     if (changed.delete(this) && changed.size === 0) expectNoEnd();
   }
 }

@@ -8,8 +8,8 @@ import { errnoNumber } from "../ffi/errno.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { ClosedError } from "../handles/closed_error.ts";
 import type { Console } from "../handles/console.ts";
+import { stateOf } from "../handles/console_base.ts";
 import { OWNED } from "../handles/descriptor.ts";
-import { setNonblock } from "../handles/descriptor_flags.ts";
 import {
   abortSignal,
   bytes as checkBytes,
@@ -93,8 +93,6 @@ export abstract class PolledConsole implements AsyncDisposable {
   readonly #core: Core;
   readonly #home: ConsoleHome;
   readonly #source: Source;
-  /** Whether it was made non-blocking here, and must not stay so. */
-  readonly #wasBlocking: boolean;
   readonly #readers: Gate = new Gate();
   readonly #writers: Gate = new Gate();
   readonly #settled: Gate = new Gate();
@@ -121,12 +119,12 @@ export abstract class PolledConsole implements AsyncDisposable {
     this.hangup = hangup;
     this.#core = core;
     this.#home = home;
-    this.#wasBlocking = setNonblock(console, true);
+    stateOf(console).hold(console);
     try {
       const report = (readiness: number): void => this.#report(readiness);
       this.#source = core.registry.watch(console, INTEREST, report, `${home.constructor.name}.add`);
     } catch (error) {
-      if (this.#wasBlocking) setNonblock(console, false);
+      stateOf(console).letGo(console);
       throw error;
     }
     this.#source.dropped = (reason) => this.#drop(reason);
@@ -248,7 +246,7 @@ export abstract class PolledConsole implements AsyncDisposable {
         await this.#turn(this.#readers, signal);
         continue;
       }
-      const count = this.console.read(view);
+      const count = this.#take(view);
       if (count !== null && count > 0) {
         this.#hungUp = false;
         this.#spent += count;
@@ -258,6 +256,18 @@ export abstract class PolledConsole implements AsyncDisposable {
       if (count === 0 && (this.hangup === "eof" || !this.console.master)) return 0;
       this.#spent = 0;
       await this.#readers.wait(signal);
+    }
+  }
+
+  /** Reads what is there. A console that was taken out may block again, and this must not. */
+  #take(view: ArrayBufferView): number | null {
+    if (!this.#detached) return this.console.read(view);
+    const state = stateOf(this.console);
+    state.hold(this.console);
+    try {
+      return this.console.read(view);
+    } finally {
+      state.letGo(this.console);
     }
   }
 
@@ -340,12 +350,10 @@ export abstract class PolledConsole implements AsyncDisposable {
     this.#detached = true;
     this.#shut = true;
     this.#openAll();
-    this.#core.registry.cancel(this.#source);
-    if (!this.#wasBlocking) return;
     try {
-      setNonblock(this.console, false);
-    } catch (error) {
-      if (!(error instanceof ClosedError)) throw error; // nobody is left who could mind
+      this.#core.registry.cancel(this.#source);
+    } finally {
+      stateOf(this.console).letGo(this.console);
     }
   }
 

@@ -1,5 +1,8 @@
 // The console suite: the same cases on whatever kernel the loops of this process wait in.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { ClosedError } from "../handles/closed_error.ts";
@@ -249,6 +252,50 @@ check(
     assert(isBlocking());
   },
 );
+
+check("K11 a read of a console that blocks again waits for nothing", async () => {
+  using pty = Console.openPty({ blocking: true });
+  pty.slave.setRaw();
+  using poller = makePoller();
+  const polled = poller.add(pty.master);
+  const waiting = polled.read(new Uint8Array(8));
+  await turn();
+  // What a read gets that blocks after all: the test fails then, and does not hang.
+  const late = `while sleep 5; do printf late; done >${pty.slave.path}`;
+  const rescue = spawn("sh", ["-c", late], { stdio: "ignore" });
+  await polled.shutdown();
+  assertEquals([await waiting, await polled.read(new Uint8Array(8))], [0, 0]);
+  pty.slave.write(encode("there"));
+  assertEquals([await readText(polled, 5), flagsOf(pty.master).nonblock], ["there", false]);
+  assertEquals(await polled.read(new Uint8Array(8)), 0);
+  process.kill(rescue.pid!, "SIGKILL");
+  await once(rescue, "exit");
+});
+
+check("K11 O_NONBLOCK is given back when the console is closed within its poller", async () => {
+  using pty = Console.openPty({ blocking: true });
+  using poller = makePoller();
+  const copy = Console.fromFd(pty.slave.raw);
+  const read = poller.add(copy).read(new Uint8Array(8));
+  read.catch(() => {});
+  assertEquals(flagsOf(pty.slave).nonblock, true);
+  copy.close();
+  assertEquals([flagsOf(pty.slave).nonblock, poller.size], [false, 0]);
+  await assertRejects(() => read, ClosedError);
+});
+
+check("K11 of two pollers that have a console the last gives O_NONBLOCK back", () => {
+  using pty = Console.openPty({ blocking: true });
+  using here = Loop.create();
+  using there = Loop.create();
+  const [first, second] = [makePoller(here), makePoller(there)];
+  for (const poller of [first, second]) poller.add(pty.master);
+  first.close();
+  assertEquals(flagsOf(pty.master).nonblock, true);
+  second.close();
+  assertEquals(flagsOf(pty.master).nonblock, false);
+  return Promise.resolve();
+});
 
 check("K08 the console is closed, or the loop, while calls wait: each is told which", async () => {
   using loop = Loop.create({ attached: true });
