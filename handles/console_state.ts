@@ -35,6 +35,8 @@ const host = globalThis as unknown as Host;
 /** Deno tells of an error that ends the program only by these; Bun's "exit" comes after one, too. */
 const LAST_EVENTS = ["unload", "error", "unhandledrejection"] as const;
 
+let made = 0;
+
 /** The consoles of this thread that have something to be put back when it ends. */
 const changed = new Map<ConsoleState, Descriptor>();
 
@@ -46,6 +48,8 @@ export class ConsoleState {
   /** The words, and the struct behind them. */
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
+  /** Of two consoles of one terminal the later one began with what the other had made of it. */
+  readonly order: number = ++made;
 
   /** Lays the state over memory that came from another thread. */
   constructor(memory: SharedArrayBuffer) {
@@ -138,9 +142,12 @@ export class ConsoleState {
   }
 }
 
-/** Puts back what is still changed when the program ends without closing its consoles. */
+/**
+ * Puts back what is still changed when the program ends without closing its consoles, of the latest one
+ * first.
+ */
 function putAllBack(): void {
-  for (const [state, descriptor] of [...changed]) {
+  for (const [state, descriptor] of [...changed].sort(([a], [b]) => b.order - a.order)) {
     if (descriptor.closed) continue; // the copy that closed it has put it back
     const number = acquire(descriptor);
     state.closing(number);

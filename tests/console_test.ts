@@ -10,7 +10,15 @@ import { pipe } from "../handles/pipe.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { encode, Session, stty, take } from "./console_fixture.ts";
 import { flagsOf } from "./probes.ts";
-import { hasCommand, root, runtimeArguments, startScript, tempDir, test } from "./support.ts";
+import {
+  hasCommand,
+  root,
+  runtimeArguments,
+  spawnScript,
+  startScript,
+  tempDir,
+  test,
+} from "./support.ts";
 
 test("K12 openPty: both sides non-blocking and closed on exec, with a size, under one name", () => {
   using pty = Console.openPty({ columns: 132, rows: 43, widthPixels: 1320, heightPixels: 860 });
@@ -211,6 +219,23 @@ for (const how of ["end", "exit", "throw"]) {
     assertEquals([code === 0, stty(pty.slave, "--save")], [how !== "throw", begin]);
   });
 }
+
+/** Changes them by a second handle, too, which was made when they were changed already. */
+const NESTED = `
+  import process from "node:process";
+  import fs from "node:fs";
+  import { Console } from "@fdloop/fdloop";
+  const number = fs.openSync(process.argv.at(-1), fs.constants.O_RDWR | fs.constants.O_NOCTTY);
+  Console.fromFd(number).setRaw();
+  Console.fromFd(number).setOnlcr(true);
+`;
+
+test("K12 what two handles changed is put back as it was before both", async () => {
+  using pty = Console.openPty();
+  const begin = stty(pty.slave, "--save");
+  const { code } = await spawnScript(NESTED, { args: [pty.slave.path!] });
+  assertEquals([code, stty(pty.slave, "--save")], [0, begin]);
+});
 
 const CURRENT = `
   import { Console, FD } from "@fdloop/fdloop";
