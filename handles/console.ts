@@ -249,7 +249,9 @@ export class Console extends ConsoleBase {
    * @throws {ClosedError} when the handle is closed
    */
   override share(): SharedConsole {
-    return { ...super.share(), master: this.master, state: stateOf(this).memory };
+    const shared = super.share();
+    stateOf(this).willBeShared(this);
+    return { ...shared, master: this.master, state: stateOf(this).memory };
   }
 
   /** Owns a number that was just opened; what is no terminal after all is closed again. */

@@ -37,7 +37,7 @@ const LAST_EVENTS = ["unload", "error", "unhandledrejection"] as const;
 
 let made = 0;
 
-/** The consoles of this thread that have something to be put back when it ends. */
+/** The consoles of this thread that may have something to be put back when it ends. */
 const changed = new Map<ConsoleState, Descriptor>();
 
 /**
@@ -50,6 +50,8 @@ export class ConsoleState {
   readonly #words: Int32Array;
   /** Of two consoles of one terminal the later one began with what the other had made of it. */
   readonly order: number = ++made;
+  /** Whether other threads have copies, which may change what this thread has to put back. */
+  #shared = false;
 
   /** Lays the state over memory that came from another thread. */
   constructor(memory: SharedArrayBuffer) {
@@ -75,6 +77,13 @@ export class ConsoleState {
   willChange(descriptor: Descriptor): void {
     Atomics.store(this.#words, CHANGED, 1);
     this.#note(descriptor);
+  }
+
+  /** Notes that copies on other threads may change the settings: those are gone before this one ends. */
+  willBeShared(descriptor: Descriptor): void {
+    this.#shared = true;
+    this.#note(descriptor);
+    for (const [state, { closed }] of changed) if (closed) changed.delete(state);
   }
 
   /** Makes it non-blocking for somebody who lets go of it again. */
@@ -132,6 +141,7 @@ export class ConsoleState {
 
   /** Forgets it when there is nothing any more. */
   #settled(): void {
+    if (this.#shared) return;
     if (Atomics.load(this.#words, CHANGED) + Atomics.load(this.#words, BLOCKED) === 0) {
       this.#forget();
     }

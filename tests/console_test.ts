@@ -237,6 +237,31 @@ test("K12 what two handles changed is put back as it was before both", async () 
   assertEquals([code, stty(pty.slave, "--save")], [0, begin]);
 });
 
+/** Another thread changes them, and this one ends the program. */
+const THREADS = `
+  import process from "node:process";
+  import fs from "node:fs";
+  import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+  import { Console } from "@fdloop/fdloop";
+  if (isMainThread) {
+    const number = fs.openSync(process.argv.at(-1), fs.constants.O_RDWR | fs.constants.O_NOCTTY);
+    const workerData = Console.fromFd(number).share();
+    const thread = new Worker(new URL(import.meta.url), { workerData });
+    thread.on("message", (raw) => process.exit(raw === "raw" ? 0 : 1));
+  } else {
+    Console.from(workerData).setRaw();
+    parentPort.postMessage("raw");
+    setTimeout(() => {}, 60_000);
+  }
+`;
+
+test("K12 what a copy on another thread changed is put back when the program exits", async () => {
+  using pty = Console.openPty();
+  const begin = stty(pty.slave, "--save");
+  const { code } = await spawnScript(THREADS, { args: [pty.slave.path!] });
+  assertEquals([code, stty(pty.slave, "--save")], [0, begin]);
+});
+
 const CURRENT = `
   import { Console, FD } from "@fdloop/fdloop";
   try {
