@@ -129,6 +129,25 @@ export class ConsoleState {
     this.#forget();
   }
 
+  /** Puts all back until it is known that the program goes on: answers what undoes it. */
+  suspend(descriptor: Descriptor, number: number): () => void {
+    const changed = Atomics.load(this.#words, CHANGED);
+    const blocked = Atomics.load(this.#words, BLOCKED);
+    const now = new Uint8Array(new ArrayBuffer(ttyStructs.termios.size));
+    const known = changed === 1 && libc.tcgetattr(number, now) === 0;
+    this.closing(number);
+    return () => {
+      if (descriptor.closed) return;
+      this.#note(descriptor);
+      Atomics.store(this.#words, CHANGED, changed);
+      if (blocked === 1) {
+        setNonblock(descriptor, true);
+        Atomics.store(this.#words, BLOCKED, 1);
+      }
+      if (known) Termios.from(now).apply(descriptor);
+    };
+  }
+
   #bytes(): Uint8Array {
     return new Uint8Array(this.memory, HEAD_BYTES);
   }
@@ -154,19 +173,27 @@ export class ConsoleState {
 
 /**
  * Puts back what is still changed when the program ends without closing its consoles, of the latest one
- * first.
+ * first. Answers what undoes it.
  */
-function putAllBack(): void {
+function putAllBack(): (() => void)[] {
+  const undo: (() => void)[] = [];
   for (const [state, descriptor] of [...changed].sort(([a], [b]) => b.order - a.order)) {
     if (descriptor.closed) continue; // the copy that closed it has put it back
     const number = acquire(descriptor);
-    state.closing(number);
+    undo.unshift(state.suspend(descriptor, number));
     release(descriptor);
   }
+  return undo;
 }
 
+/** A listener that comes later may keep the error from ending the program: all is as it was then. */
 function onLastEvent(event: Event): void {
-  if (!event.defaultPrevented) putAllBack();
+  if (event.defaultPrevented) return;
+  const undo = putAllBack();
+  event.preventDefault = () => {
+    Event.prototype.preventDefault.call(event);
+    for (const one of undo.splice(0)) one();
+  };
 }
 
 function expectEnd(): void {

@@ -262,6 +262,45 @@ test("K12 what a copy on another thread changed is put back when the program exi
   assertEquals([code, stty(pty.slave, "--save")], [0, begin]);
 });
 
+/** Goes on after an error that a listener takes, which came later than the change. */
+const SURVIVING = `
+  import process from "node:process";
+  import fs from "node:fs";
+  import { spawnSync } from "node:child_process";
+  import { Console, Loop } from "@fdloop/fdloop";
+  import { makePoller } from "FIXTURE";
+  const path = process.argv.at(-1);
+  const stty = () => spawnSync("stty", ["-F", path, "-a"], { encoding: "utf8" }).stdout;
+  const number = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NOCTTY);
+  const terminal = Console.fromFd(number);
+  makePoller(Loop.create()).add(terminal);
+  terminal.setRaw();
+  const isSame = () => stty().includes("-icanon") && terminal.read(new Uint8Array(1)) === null;
+  process.once("uncaughtException", () => {});
+  process.once("unhandledRejection", () => {});
+  setTimeout(() => {
+    setTimeout(() => console.log("error", isSame()), 1);
+    throw new Error("on purpose");
+  }, 1);
+  setTimeout(() => {
+    setTimeout(() => {
+      console.log("rejection", isSame());
+      process.exit(0);
+    }, 1);
+    Promise.reject(new Error("on purpose"));
+  }, 100);
+`;
+
+test("K12 an error that does not end the program leaves the settings changed", async () => {
+  using pty = Console.openPty();
+  const begin = stty(pty.slave, "--save");
+  const fixture = new URL("./console_fixture.ts", import.meta.url).href;
+  const script = SURVIVING.replace("FIXTURE", fixture);
+  const { stdout } = await spawnScript(script, { args: [pty.slave.path!] });
+  assertEquals(stdout, "error true\nrejection true\n");
+  assertEquals(stty(pty.slave, "--save"), begin);
+});
+
 const CURRENT = `
   import { Console, FD } from "@fdloop/fdloop";
   try {
