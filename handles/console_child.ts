@@ -72,9 +72,9 @@ export class ConsoleChild implements Disposable, AsyncDisposable {
     if (key !== OWNED) {
       throw new TypeError("new ConsoleChild() is not possible: call Console.spawn()");
     }
-    reapAll();
     this.console = console;
     try {
+      reapAll();
       this.#start = startOfProcess(pid);
       this.process = PidFD.open(pid);
     } catch (error) {

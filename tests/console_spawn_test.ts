@@ -3,10 +3,12 @@ import process from "node:process";
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { SyscallError } from "../ffi/syscall_error.ts";
 import { Console } from "../handles/console.ts";
+import type { ConsoleChild } from "../handles/console_child.ts";
 import { FD } from "../handles/fd.ts";
+import { PidFD } from "../handles/pid_fd.ts";
 import { pipe } from "../handles/pipe.ts";
 import { TimerFD } from "../handles/timer_fd.ts";
-import { Session } from "./console_fixture.ts";
+import { Session, take } from "./console_fixture.ts";
 import { isZombie } from "./children.ts";
 import { tempDir, test, waitUntil } from "./support.ts";
 
@@ -104,12 +106,35 @@ test("X03 K12 spawn: arguments are checked before anything is opened", () => {
   for (const [call, kind] of wrong) assertThrows(call, kind);
 });
 
-test("K12 spawn: with no descriptor left it says so, and nothing stays", () => {
+/** The pids of this process's children, in no order that has a meaning. */
+function children(): string[] {
+  return fs.readdirSync("/proc").filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const stat = fs.readFileSync(`/proc/${name}/stat`, "utf8");
+      return Number(stat.slice(stat.lastIndexOf(")") + 4).split(" ")[0]) === process.pid;
+    } catch {
+      return false; // it has ended
+    }
+  });
+}
+
+async function untilShown(child: ConsoleChild, text: string): Promise<void> {
+  let shown = "";
+  await waitUntil(() => (shown += take(child.console) ?? "").includes(text), 5000, text);
+}
+
+test("K12 spawn: with no descriptor left it says so, and nothing stays", async () => {
   const taken: FD[] = [];
   using room = TimerFD.create();
   const limit = fs.readFileSync("/proc/self/limits", "utf8");
   const most = Number(/^Max open files +(\d+)/m.exec(limit)![1]);
   if (most > 100_000) return; // filling it would take long
+  const deaf = Console.spawn(["sh", "-c", "trap '' HUP; echo ready; exec sleep 60"]);
+  await untilShown(deaf, "ready");
+  using again = PidFD.open(deaf.pid);
+  deaf.close(); // each spawn looks from now on whether it can be reaped
+  const before = children();
   try {
     for (;;) taken.push(FD.duplicate(room.raw));
   } catch {
@@ -121,6 +146,11 @@ test("K12 spawn: with no descriptor left it says so, and nothing stays", () => {
     taken.pop()?.close();
   }
   for (const copy of taken) copy.close();
+  assertEquals(children(), before);
+  again.sendSignal("SIGKILL");
+  await waitUntil(() => isZombie(deaf.pid), 5000, "its end");
+  await using _next = Console.spawn(["true"]);
+  assert(!fs.existsSync(`/proc/${deaf.pid}`));
 });
 
 test("K12 a child that ignores SIGHUP is killed in the end; one that heeds it is not waited for", async () => {
