@@ -51,7 +51,11 @@ export interface SharedConsole extends SharedDescriptor {
  * The settings that the terminal has when the handle is made are remembered. When the handle changes
  * them (`setRaw`, `disableEcho`, `setOnlcr`), they are put back by `reset`, by `close`, and when the
  * program exits or an error ends it; not when a signal kills it, for which there is `SignalFD`. Other
- * handles and other programs see every change, since settings belong to the terminal.
+ * handles and other programs see every change, since settings belong to the terminal. Of two handles
+ * that change them close the later one first: it remembers what the other had made of them.
+ *
+ * Once a terminal was hung up, because its master is gone, all that asks or changes something of it
+ * throws a SyscallError, EIO; `read` answers 0.
  *
  * Platforms: Linux, macOS, FreeBSD. See pty(7), termios(3), ioctl_tty(2).
  *

@@ -138,7 +138,7 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
 
   /**
    * Waits until `stop`, `close`, another thread's stop or the signal; the loop then takes its turns, by
-   * itself or, when it is a dedicated one that nobody runs, here.
+   * itself or, when it is a dedicated one that nobody runs, here; then `Loop.stop` ends it, too.
    *
    * @throws {TypeError} when an option is not what it should be
    * @throws {Error} when somebody waits already; what a callback of the loop threw
