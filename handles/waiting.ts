@@ -82,17 +82,53 @@ export async function untilSettled<T>(
 }
 
 /** Every value that a handle gives, until it is closed. */
-export async function* everyTaken<T>(
+export function everyTaken<T>(
   handle: Descriptor,
   take: () => T | null,
   options: AwaitOptions,
   what: string,
 ): AsyncGenerator<T, void, undefined> {
+  const over = new AbortController();
+  const values = untilOver(handle, take, options, what, over.signal);
+  return endable(values, () => over.abort());
+}
+
+/**
+ * An iteration whose return() and throw() end the step in progress. A generator does either only after
+ * that step, which may wait for what never comes.
+ *
+ * @param end ends what the step waits for
+ */
+export function endable<T>(
+  steps: AsyncGenerator<T, void, undefined>,
+  end: () => void,
+): AsyncGenerator<T, void, undefined> {
+  const { return: leave, throw: fail } = steps;
+  steps.return = (value) => {
+    end();
+    return leave.call(steps, value);
+  };
+  steps.throw = (error) => {
+    end();
+    return fail.call(steps, error);
+  };
+  return steps;
+}
+
+async function* untilOver<T>(
+  handle: Descriptor,
+  take: () => T | null,
+  options: AwaitOptions,
+  what: string,
+  over: AbortSignal,
+): AsyncGenerator<T, void, undefined> {
+  const { signal: asked, waiter: loop } = waiterOf(options, what);
+  const signal = asked === undefined ? over : AbortSignal.any([asked, over]);
   try {
-    for (;;) yield await untilTaken(handle, take, options, what);
+    for (;;) yield await untilTaken(handle, take, { signal, loop }, what);
   } catch (error) {
     // Closing the handle is how a program ends the iteration from outside.
-    if (error instanceof ClosedError && handle.closed) return;
+    if (over.aborted || (error instanceof ClosedError && handle.closed)) return;
     throw error;
   }
 }

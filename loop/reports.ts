@@ -5,6 +5,7 @@
  */
 
 import { ClosedError } from "../handles/closed_error.ts";
+import { endable } from "../handles/waiting.ts";
 import type { Core } from "./core.ts";
 import { type Readiness, Report } from "./interest.ts";
 import { EDGE, ONCE, type Target } from "./poller.ts";
@@ -21,18 +22,7 @@ export function reports(
   what: string,
 ): AsyncGenerator<Readiness, void, undefined> {
   const end: End = { now: () => {} };
-  const steps = take(core, target, interest, signal, what, end);
-  const { return: leave, throw: fail } = steps;
-  // A generator would do either only after the step in progress, which may never come to its end.
-  steps.return = (value) => {
-    end.now();
-    return leave.call(steps, value);
-  };
-  steps.throw = (error) => {
-    end.now();
-    return fail.call(steps, error);
-  };
-  return steps;
+  return endable(take(core, target, interest, signal, what, end), () => end.now());
 }
 
 /** How the step in progress is ended from outside. */

@@ -33,8 +33,8 @@ test("I12 X04 PidFD.exited: AbortSignal, and a handle that is closed while it wa
 });
 
 test("I12 PidFD.exited of a stranger waits, without spinning, until its parent has reaped it", async () => {
-  // The shell's child ends at once; the shell reaps it when it is told to.
-  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; read line; wait; read line"]);
+  // The shell reaps its child when it is told to.
+  const parent = spawn("sh", ["-c", "sleep 60 & echo $!; read line; wait; read line"]);
   const pid = await new Promise<number>((resolve) => {
     parent.stdout.once(
       "data",
@@ -45,12 +45,13 @@ test("I12 PidFD.exited of a stranger waits, without spinning, until its parent h
     using loop = Loop.create({ attached: true });
     using stranger = PidFD.open(pid);
     const exited = stranger.exited({ loop });
+    stranger.sendSignal("SIGKILL");
     await loop.readable(stranger).catch(() => {}); // a zombie by now, or the watch has it
     const { turns } = loop.metrics();
     await new Promise((resolve) => setTimeout(resolve, 50));
     assertEquals(loop.metrics().turns - turns < 20, true, "it spins while nothing happens");
     parent.stdin.write("go on\n");
-    assertEquals((await deadline(5000, exited, "the stranger")).code, 0);
+    assertEquals((await deadline(5000, exited, "the stranger")).signal, "SIGKILL");
   } finally {
     parent.stdin.end();
     await new Promise((resolve) => parent.once("close", resolve));
@@ -78,6 +79,22 @@ test("X04 for await over a timer and a counter ends by break, by close, and by A
   await assertRejects(async () => {
     for await (const _times of timer.ticks({ loop, signal }));
   }, Error);
+});
+
+test("X04 return() and throw() end an iteration whose next step waits for what never comes", async () => {
+  using loop = Loop.create({ attached: true });
+  using counter = EventFD.create();
+  using timer = TimerFD.create();
+  for (const end of ["return", "throw"] as const) {
+    for (const values of [counter.signals({ loop }), timer.ticks({ loop })]) {
+      const next = values.next();
+      const thrown = new Error("thrown");
+      const over = end === "return" ? values.return() : values.throw(thrown);
+      const outcome = over.then(() => "return", (reason: unknown) => reason);
+      assertEquals((await deadline(5000, next, "the step")).done, true);
+      assertEquals(await deadline(5000, outcome, end), end === "return" ? "return" : thrown);
+    }
+  }
 });
 
 test("X04 options of waits are checked", async () => {
