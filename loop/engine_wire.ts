@@ -201,12 +201,31 @@ export function unpacked(bytes: Uint8Array): { carry: Uint8Array; state: unknown
   return { carry: bytes.subarray(end), state };
 }
 
-/** An error as bytes: its class is one of this library's there again, or Error. */
+/** An error as bytes: its class is one of this library's there again, or Error. It never throws. */
 export function errorBytes(thrown: unknown): Uint8Array {
-  if (!(thrown instanceof Error)) return toBytes({ name: "", message: String(thrown) }, "an error");
+  try {
+    return toBytes(fieldsOf(thrown), "an error");
+  } catch {
+    return toBytes({ name: "", message: readable(thrown) }, "an error");
+  }
+}
+
+function fieldsOf(thrown: unknown): object {
+  if (!(thrown instanceof Error)) return { name: "", message: String(thrown) };
   const { name, message, stack = "" } = thrown;
   const { fd, errno, syscall, pending, limit } = thrown as Partial<SyscallError & QueueFullError>;
-  return toBytes({ name, message, stack, fd, errno, syscall, pending, limit }, "an error");
+  // As text, whatever a program has put there.
+  const text = { name: `${name}`, message: `${message}`, stack: `${stack}` };
+  return { ...text, fd, errno, syscall, pending, limit };
+}
+
+/** What was thrown, when it cannot be taken apart or cloned. */
+function readable(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return "something was thrown that has no text";
+  }
 }
 
 interface ErrorFields {
@@ -232,7 +251,8 @@ const CLASSES: Readonly<Record<string, (fields: ErrorFields) => Error>> = {
 /** The error that {@linkcode errorBytes} made bytes of, with the stack that it had on its thread. */
 export function errorOf(bytes: Uint8Array): Error {
   const fields = fromBytes(bytes) as ErrorFields;
-  const error = CLASSES[fields.name]?.(fields) ?? new Error();
+  // A name such as "toString" is none of them.
+  const error = Object.hasOwn(CLASSES, fields.name) ? CLASSES[fields.name]!(fields) : new Error();
   error.message = fields.message;
   if (fields.stack) error.stack = fields.stack;
   const isClass = error.name === fields.name || fields.name === "";

@@ -47,6 +47,41 @@ test("I02 engine wire: an error of any other class keeps its name, and what is t
   assertEquals(errorOf(errorBytes(undefined)).message, "undefined");
 });
 
+test("I02 engine wire: whatever a program throws becomes an error with a text", () => {
+  const broken = (change: (error: Error) => void): Error => {
+    const error = new RangeError("why");
+    change(error);
+    return error;
+  };
+  const names = ["toString", "valueOf", "constructor", "__proto__", "hasOwnProperty"];
+  for (const name of names) {
+    const copy = errorOf(errorBytes(broken((error) => error.name = name)));
+    assert(copy instanceof Error);
+    assertEquals([copy.name, copy.message], [name, "why"]);
+  }
+  const unclonable = errorOf(errorBytes(broken((error) => Object.assign(error, { fd() {} }))));
+  assertEquals(unclonable.message, "RangeError: why");
+  const odd = { name: { toString: 1, valueOf: 1 } };
+  const silent = new Proxy(new Error("x"), {
+    get() {
+      throw new Error("trap");
+    },
+  });
+  for (
+    const thrown of [
+      Object.create(null) as unknown,
+      silent,
+      broken((error) => Object.assign(error, odd)),
+      broken((error) => Object.assign(error, { message: Symbol("m") })),
+    ]
+  ) {
+    assertEquals(
+      errorOf(errorBytes(thrown)).message,
+      "something was thrown that has no text",
+    );
+  }
+});
+
 test("I02 engine wire: what can be cloned goes over, what cannot is refused by name", () => {
   const value = { n: 1n, date: new Date(5), set: new Set(["ü"]), bytes: new Uint8Array([1]) };
   assertEquals(fromBytes(toBytes(value, "it")), value);
