@@ -92,7 +92,10 @@ export class WorkerThread {
     this.#inbox = new MailboxWriter(inbox);
     this.#outbox = new MailboxReader(outbox);
     this.#thread = startThread({ ...start, inbox, outbox, metrics: this.#metrics });
-    this.#thread.on("message", ({ waker }) => {
+    this.#thread.on("message", (message) => {
+      // What comes after the greeting was posted by the handler, for nobody.
+      if (this.#waker !== null) return;
+      const { waker } = message;
       this.#waker = LoopWaker.from(waker);
       this.#closeBell = () => bellFrom(waker.bell).close();
       this.#wake();

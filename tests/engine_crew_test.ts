@@ -211,6 +211,23 @@ class WatchedPolicy extends PollerPolicy {
   }
 }
 
+/** A handler of its own, as text. */
+function handlerOf(source: string): string {
+  return `data:text/javascript;base64,${btoa(`export function onData() {}\n${source}`)}`;
+}
+
+test("I02 what a handler posts past the engine, as in any other worker, is for nobody", async () => {
+  const source = `export function onMessage(value, loop, worker) {
+    for (const odd of [null, "hello", {}, { waker: 1 }]) postMessage(odd);
+    worker.post(value);
+  }`;
+  await using running = await bench({ handler: handlerOf(source) });
+  for (let round = 0; round < 5; round++) {
+    running.engine.post(0, round);
+    assertEquals(await running.next(), [0, round]);
+  }
+});
+
 test("C31 the policy of a worker is asked before it begins, and again for the next in its place", async () => {
   const policies = [new WatchedPolicy(), new WatchedPolicy()];
   await using running = await bench({ poller: (worker) => policies[worker]! });
