@@ -20,6 +20,7 @@ import {
 import type { EnginePlan } from "./engine_options.ts";
 import { fromBytes, KIND, type Kind } from "./engine_wire.ts";
 import { type Claim, FdClaims } from "./fd_claims.ts";
+import { hostTurn } from "./host_turn.ts";
 import type { PortGroup } from "./port_group.ts";
 import type { Transplant } from "./transplant.ts";
 import { type WorkerListener, WorkerThread } from "./worker_thread.ts";
@@ -326,10 +327,12 @@ export class Crew implements WorkerListener {
   async #takeLetters(): Promise<void> {
     for (;;) {
       const seen = Atomics.load(this.#bell, 0);
-      for (const thread of this.#threads) if (!thread.over) thread.take();
+      let isMore = false;
+      for (const thread of this.#threads) if (!thread.over && thread.take()) isMore = true;
       if (!this.#lives && this.#threads.every(({ over }) => over)) return;
-      const wait = Atomics.waitAsync(this.#bell, 0, seen);
-      if (wait.async) await wait.value;
+      const wait = isMore ? null : Atomics.waitAsync(this.#bell, 0, seen);
+      // Workers that never stop to talk must not keep this thread from everything else.
+      await (wait?.async ? wait.value : hostTurn());
     }
   }
 

@@ -26,6 +26,9 @@ import { threadProcess, type WorkerGreeting, type WorkerOrders } from "./worker_
 /** How much each of the two mailboxes holds. */
 const MAILBOX_BYTES = 256 * 1024;
 
+/** How many records are taken before the engine's thread does something else. */
+const MOST_RECORDS = 64;
+
 /** What the engine gives a worker; its own mailboxes are made here. */
 export type WorkerStart = Omit<WorkerOrders, "inbox" | "outbox" | "metrics">;
 
@@ -149,9 +152,12 @@ export class WorkerThread {
     this.#wake();
   }
 
-  /** Takes what has come from it. */
-  take(): void {
-    for (let record = this.#outbox.next(); record !== null; record = this.#outbox.next()) {
+  /** Takes what has come from it, or a part of that. Answers whether there may be more. */
+  take(): boolean {
+    let count = 0;
+    for (; count < MOST_RECORDS; count++) {
+      const record = this.#outbox.next();
+      if (record === null) break;
       const { kind, id, fd, extra, body } = opened(record);
       if (kind === KIND.DONE) this.#forget(id)?.resolve(extra);
       else if (kind === KIND.REFUSED) this.#refused(id, errorOf(body));
@@ -160,10 +166,12 @@ export class WorkerThread {
       else if (kind === KIND.FAILED) this.#error = errorOf(body);
       else if (kind === KIND.ENDED) this.#ended = true;
     }
-    if (this.#over) return;
+    const isMore = count === MOST_RECORDS;
+    if (this.#over) return isMore;
     const before = this.#inbox.pending;
     if (before > 0) this.#inbox.flush();
     if (this.#outbox.takeWish() || this.#inbox.pending < before) this.#wake();
+    return isMore;
   }
 
   /**
@@ -222,7 +230,7 @@ export class WorkerThread {
 
   #exited(code: number): void {
     // What it has said last is still there.
-    this.take();
+    while (this.take());
     this.#over = true;
     this.#closeBell();
     const error = this.#ended

@@ -228,6 +228,31 @@ test("I02 what a handler posts past the engine, as in any other worker, is for n
   }
 });
 
+test("I02 workers that never stop to talk do not keep the engine's thread from its timers", async () => {
+  // It says so when nobody stops it for a second: without its turns, this thread would come to that.
+  const source = `let stopped = false;
+  export function onMessage(value, loop, worker) {
+    if (value === "stop") return void (stopped = true);
+    const end = performance.now() + 1000;
+    const timer = loop.setInterval(1, () => {
+      for (let count = 0; count < 50; count++) worker.post(count);
+      if (!stopped && performance.now() < end) return;
+      timer.cancel();
+      worker.post(stopped ? "stopped" : "nobody has stopped it");
+    });
+  }`;
+  const said = Promise.withResolvers<unknown>();
+  const onMessage = (value: unknown): void => {
+    for (const end = performance.now() + 0.05; performance.now() < end;);
+    if (typeof value === "string") said.resolve(value);
+  };
+  await using engine = Engine.create({ handler: handlerOf(source), workers: 1, onMessage });
+  await engine.listen();
+  engine.post(0, "talk");
+  setTimeout(() => engine.post(0, "stop"), 20);
+  assertEquals(await said.promise, "stopped");
+});
+
 test("C31 the policy of a worker is asked before it begins, and again for the next in its place", async () => {
   const policies = [new WatchedPolicy(), new WatchedPolicy()];
   await using running = await bench({ poller: (worker) => policies[worker]! });
