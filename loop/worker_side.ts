@@ -36,6 +36,9 @@ import { threadProcess, type WorkerOrders } from "./worker_orders.ts";
 
 const nothing = (): void => {};
 
+/** How many orders are taken in a turn, before the connections have theirs. */
+const MOST_ORDERS = 64;
+
 /** How long the runtime waits for its turn while a worker waits for the runtime. */
 const HOST_TURN_MS = 1;
 
@@ -126,10 +129,11 @@ export class WorkerSide implements EngineWorker {
 
   #beginTurn(core: Core): void {
     this.#core = core;
-    let taken = false;
-    for (let record = this.#next(); record !== null; record = this.#next()) {
+    let taken = 0;
+    for (; taken < MOST_ORDERS; taken++) {
+      const record = this.#next();
+      if (record === null) break;
       this.#take(opened(record));
-      taken = true;
     }
     if (!this.#failed) this.#call(() => this.#departures.depart());
     const waited = this.#outbox.pending > 0;
@@ -139,9 +143,9 @@ export class WorkerSide implements EngineWorker {
     if (this.loop.closed) return;
     // The last word must have been taken before the thread ends.
     const over = this.#ended && this.#outbox.pending === 0;
-    // A task keeps this turn from waiting: what was taken may have stopped the loop.
+    // A task keeps this turn from waiting: what was taken may have stopped the loop, or have more behind it.
     if (over) this.loop.post(() => this.loop.stop());
-    else if (taken) this.loop.post(nothing);
+    else if (taken > 0) this.loop.post(nothing);
   }
 
   #next(): Uint8Array<ArrayBuffer> | null {

@@ -191,6 +191,29 @@ test("I02 values go both ways in their order, large ones too, and only what can 
   }
 });
 
+test("I02 a worker that is sent more than it can take serves its clients in between", async () => {
+  const source = `export function onData(conn, bytes) { conn.write(bytes) }
+  export function onMessage(value, loop, worker) {
+    if (value === "end") worker.post(value);
+    for (const end = performance.now() + 0.1; performance.now() < end;);
+  }`;
+  const heard: unknown[] = [];
+  await using running = await bench({
+    handler: `data:text/javascript;base64,${btoa(source)}`,
+    workers: 1,
+    onMessage: (value) => heard.push(value),
+  });
+  using client = Socket.connect(running.address);
+  const echoed = (): boolean => client.read(buffer) !== null;
+  await waitUntil(() => running.engine.metrics().total.open === 1, 5000, "the client");
+  for (let count = 0; count < 4000; count++) running.engine.post(0, count);
+  running.engine.post(0, "end");
+  client.write(encode("!"));
+  await waitUntil(echoed, 10_000, "the echo");
+  assertEquals(heard, []);
+  await waitUntil(() => heard.length > 0, 10_000, "the end");
+});
+
 test("C32 shutdown waits for connections, ends the rest at the deadline, and leaves nothing", async () => {
   await using running = await bench();
   const { engine, address } = running;
