@@ -344,11 +344,14 @@ export class Crew implements WorkerListener {
 
 /** Closes what a worker has left open. */
 function closeLeftover({ fd, kind }: Claim): void {
+  const reserve = kind === "listener" ? new Reserve() : null;
   try {
-    if (kind === "listener") drainListener(Socket.adopt(fd), new Reserve());
+    if (reserve !== null) drainListener(Socket.adopt(fd), reserve);
     else FD.adopt(fd).close();
   } catch {
     // It is closed already: the thread ended between the two steps.
+  } finally {
+    reserve?.spend();
   }
 }
 

@@ -279,6 +279,13 @@ test("C20 listen: a handler that fails, and an abort, leave nothing", async () =
   await assertRejects(() => aborted.listen({ signal: AbortSignal.abort(reason) }), Error, "enough");
 });
 
+test("C20 listen: listeners that the workers refuse leave nothing", async () => {
+  const accept = { maxPerTurn: 0 };
+  const engine = Engine.create({ handler, address: "127.0.0.1:0", workers: 2, accept });
+  await assertRejects(() => engine.listen(), RangeError, "maxPerTurn");
+  await engine.closed;
+});
+
 test("C30 adoptConn: a socket becomes the worker's; refused, it stays with its owner", async () => {
   await using running = await bench();
   const { engine } = running;
