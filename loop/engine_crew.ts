@@ -9,7 +9,7 @@ import { FD } from "../handles/fd.ts";
 import { drainListener } from "../handles/drain.ts";
 import { Reserve } from "../handles/reserve.ts";
 import { Socket } from "../handles/socket.ts";
-import { EngineWorkerError } from "./engine_errors.ts";
+import { EngineClosedError, EngineWorkerError } from "./engine_errors.ts";
 import {
   closedSnapshot,
   type EngineMetrics,
@@ -54,9 +54,10 @@ export class Crew implements WorkerListener {
   /** How often in a row each has died young. */
   readonly #young: number[];
   readonly #pauses: Set<ReturnType<typeof setTimeout>> = new Set();
-  /** Whether workers that die are replaced, and whether they are to listen. */
+  /** Whether connections are taken, whether workers are to listen, and whether all is to end. */
   #lives = false;
   #accepts = false;
+  #ends = false;
   #deaths = 0;
   /** The change of listeners that comes last: each waits for the one before it. */
   #change: Promise<void> = Promise.resolve();
@@ -108,6 +109,7 @@ export class Crew implements WorkerListener {
   accept(on: boolean, order: Kind = KIND.PAUSE): Promise<void> {
     this.#accepts = on;
     const change = this.#change.then(async () => {
+      if (on && this.#ends) throw new EngineClosedError("Engine.resumeAccept", true);
       const all = this.ready.map((thread) => on ? this.#listen(thread) : this.#stop(thread, order));
       await Promise.all(all);
     });
@@ -124,9 +126,11 @@ export class Crew implements WorkerListener {
 
   /** Ends all workers when their connections are over, or at a time: how many were cut off then. */
   async finish(cut: Promise<void>): Promise<number> {
+    this.#ends = true;
+    this.#accepts = false;
     // What is on its way may come back, and must find its worker.
     await Promise.race([Promise.all([...this.moves.values()].map((move) => move.stop())), cut]);
-    this.#lives = this.#accepts = false;
+    this.#lives = false;
     for (const pause of this.#pauses) clearTimeout(pause);
     for (const thread of this.#living()) void quietly(thread.order(KIND.FINISH));
     const answers: Promise<number>[] = [];
@@ -183,7 +187,7 @@ export class Crew implements WorkerListener {
     if (error === null || !this.#started.has(thread)) return;
     this.#deaths++;
     this.#report(error);
-    if (!this.#lives) return;
+    if (this.#ends) return;
     if (this.#plan.restarts) this.#restart(thread);
     else this.#fatal(error);
   }
@@ -198,9 +202,16 @@ export class Crew implements WorkerListener {
   }
 
   async #start(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => this.#load(thread)));
-    this.#lives = true;
-    await this.accept(true);
+    try {
+      await Promise.all(this.#threads.map((thread) => this.#load(thread)));
+      if (!this.#ends) {
+        this.#lives = true;
+        await this.accept(true);
+      }
+    } catch (error) {
+      if (!this.#ends) throw error;
+    }
+    if (this.#ends) throw new EngineClosedError("Engine.listen", true);
   }
 
   #living(): WorkerThread[] {
@@ -306,7 +317,7 @@ export class Crew implements WorkerListener {
       const wrong = error instanceof EngineWorkerError
         ? error
         : new EngineWorkerError(thread.index, "cannot listen", error);
-      if (!this.#lives) return;
+      if (this.#ends) return;
       this.#deaths++;
       this.#report(wrong);
       if (thread.over) this.#restart(thread);
@@ -329,7 +340,7 @@ export class Crew implements WorkerListener {
       const seen = Atomics.load(this.#bell, 0);
       let isMore = false;
       for (const thread of this.#threads) if (!thread.over && thread.take()) isMore = true;
-      if (!this.#lives && this.#threads.every(({ over }) => over)) return;
+      if (this.#ends && this.#threads.every(({ over }) => over)) return;
       const wait = isMore ? null : Atomics.waitAsync(this.#bell, 0, seen);
       // Workers that never stop to talk must not keep this thread from everything else.
       await (wait?.async ? wait.value : hostTurn());

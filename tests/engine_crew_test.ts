@@ -10,6 +10,7 @@ import { UnsupportedError } from "../ffi/unsupported.ts";
 import { EventFD } from "../handles/event_fd.ts";
 import { socketPair } from "../handles/pipe.ts";
 import { Socket } from "../handles/socket.ts";
+import type { InetAddress } from "../handles/socket_address.ts";
 import { Engine } from "../loop/engine.ts";
 import { EngineWorkerError } from "../loop/engine_errors.ts";
 import type { LoopMetrics } from "../loop/metrics.ts";
@@ -251,6 +252,41 @@ test("I02 workers that never stop to talk do not keep the engine's thread from i
   engine.post(0, "talk");
   setTimeout(() => engine.post(0, "stop"), 20);
   assertEquals(await said.promise, "stopped");
+});
+
+test("C20 a worker that dies while others still begin is replaced, and nobody's clients wait for ever", async () => {
+  const source = `export async function onStart(loop, worker) {
+    if (worker.index === 0) return;
+    const dead = Promise.withResolvers();
+    globalThis.go = dead.resolve;
+    worker.post("slow");
+    await dead.promise;
+  }
+  export function onMessage(value) {
+    if (value === "die") throw new Error("early");
+    globalThis.go();
+  }`;
+  const errors: EngineWorkerError[] = [];
+  const engine = Engine.create({
+    handler: handlerOf(source),
+    address: "127.0.0.1:0",
+    workers: 2,
+    onMessage: () =>
+      void waitUntil(() => engine.workerLoop(0).running, 5000, "the first").then(kill),
+    onWorkerError(error) {
+      errors.push(error);
+      engine.post(1, "go on");
+    },
+  });
+  const kill = (): boolean => engine.post(0, "die");
+  await using _end = engine;
+  await engine.listen();
+  assertEquals(errors.map(({ worker }) => worker), [0]);
+  await waitUntil(() => engine.workerLoop(0).running, 10_000, "the next worker");
+  const address = engine.addr as InetAddress;
+  await waitUntil(() => listenersAt(address) === 2, 5000, "its listener");
+  using both = socketPair();
+  await engine.adoptConn(both.left, { worker: 0 });
 });
 
 test("C31 the policy of a worker is asked before it begins, and again for the next in its place", async () => {

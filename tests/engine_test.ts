@@ -242,6 +242,36 @@ test("C32 shutdown with nothing open is immediate, and possible before listen", 
   await assertRejects(() => never.listen(), EngineClosedError);
 });
 
+test("C32 shutdown while listen is in progress: listen says so, and nothing stays", async () => {
+  for (const when of ["at once", "as they begin"]) {
+    const engine = Engine.create({
+      handler,
+      address: "127.0.0.1:0",
+      workers: 2,
+    });
+    const listening = engine.listen();
+    if (when !== "at once") await waitUntil(() => engine.addr !== null, 5000, "the port");
+    const over = engine.shutdown();
+    await assertRejects(() => listening, EngineClosedError, "shut down");
+    assertEquals(await over, 0);
+  }
+});
+
+test("C32 a resume that shutdown overtakes opens no listener again", async () => {
+  await using running = await bench();
+  const { engine, address } = running;
+  using client = connect(address);
+  assertEquals(ask(client, "hello"), "hello");
+  const paused = engine.pauseAccept();
+  const resumed = assertRejects(() => engine.resumeAccept(), EngineClosedError, "shut down");
+  const over = engine.shutdown();
+  await paused;
+  await resumed;
+  assertEquals([listenersAt(address), engine.metrics().total.open], [0, 1]);
+  client.close();
+  assertEquals(await over, 0);
+});
+
 test("C22 a port that is taken: who has it is said, nothing stays, and listen can be tried again", async () => {
   const other = Socket.listen("127.0.0.1:0");
   const address = other.localAddress;
