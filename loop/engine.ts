@@ -71,6 +71,8 @@ export class Engine implements AsyncDisposable {
   readonly #plan: EnginePlan;
   readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #cut: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Ends what `listen` waits for. */
+  readonly #stop: AbortController = new AbortController();
   #crew: Crew | null = null;
   #address: SocketAddress | null = null;
   #loops: WorkerLoop[] = [];
@@ -136,10 +138,8 @@ export class Engine implements AsyncDisposable {
     }
     this.#address = port?.address ?? null;
     const crew = this.#crew = new Crew(this.#plan, port, (error) => this.#stopFor(error));
-    this.#loops = Array.from(
-      { length: this.numWorkers },
-      (_, index) => new WorkerLoop(OWNED, crew, index),
-    );
+    const { numWorkers: length } = this;
+    this.#loops = Array.from({ length }, (_, index) => new WorkerLoop(OWNED, crew, index));
     try {
       await crew.start(signal);
     } catch (error) {
@@ -324,9 +324,8 @@ export class Engine implements AsyncDisposable {
     integer(most, `${what}: how many`, 0, MOST);
     const crew = this.#living(what);
     const thread = crew.ready.find(({ index }) => index === source);
-    return thread === undefined
-      ? 0
-      : await new Transplant(crew, new ToWorkers(crew, goal)).once(thread, most);
+    if (thread === undefined) return 0;
+    return await new Transplant(crew, new ToWorkers(crew, goal)).once(thread, most);
   }
 
   /**
@@ -345,6 +344,7 @@ export class Engine implements AsyncDisposable {
     const { deadline = 10_000 } = checkOptions(options, `${what}: options`);
     const milliseconds = toMilliseconds(deadline, `${what}: deadline`);
     this.#ending ??= this.#end();
+    this.#stop.abort(new EngineClosedError("Engine.listen", true));
     const timer = setTimeout(() => this.#cut.resolve(), Math.min(milliseconds, MOST));
     try {
       return await this.#ending;
@@ -364,8 +364,9 @@ export class Engine implements AsyncDisposable {
     try {
       if (listeners !== null) return inheritPort(listeners, listen);
       if (address === null) return null;
-      const wait = signal === undefined ? {} : { signal };
-      return await bindPort(address, this.numWorkers, { ...listen, ...wait });
+      const stops = this.#stop.signal;
+      const both = signal === undefined ? stops : AbortSignal.any([signal, stops]);
+      return await bindPort(address, this.numWorkers, { ...listen, signal: both });
     } catch (error) {
       this.#begun = false;
       throw error;

@@ -257,6 +257,18 @@ test("C32 shutdown while listen is in progress: listen says so, and nothing stay
   }
 });
 
+test("C32 shutdown ends a listen that waits for its port, at once", async () => {
+  using _shared = Loop.shared; // where the engine waits
+  using other = Socket.listen("127.0.0.1:0");
+  const listen = { retry: 600_000 };
+  for (const options of [{}, { signal: new AbortController().signal }]) {
+    const engine = Engine.create({ handler, workers: 1, address: other.localAddress, listen });
+    const listening = engine.listen(options);
+    await engine.shutdown();
+    await assertRejects(() => listening, EngineClosedError, "shut down");
+  }
+});
+
 test("C32 a resume that shutdown overtakes opens no listener again", async () => {
   await using running = await bench();
   const { engine, address } = running;
