@@ -243,7 +243,7 @@ export class Engine implements AsyncDisposable {
    *
    * @throws {TypeError} when an argument is not what it should be, or the state cannot be cloned
    * @throws {SyscallError} ENOTSOCK, when it is no socket; EEXIST, when a worker has it; EBADF
-   * @throws {EngineWorkerError} when the worker dies first
+   * @throws {EngineWorkerError} when the worker dies first, or has not begun
    * @throws {EngineClosedError} before `listen()` and after `shutdown()`
    */
   async adoptConn(target: Target, options: AdoptOptions = {}): Promise<void> {

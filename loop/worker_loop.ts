@@ -12,6 +12,7 @@ import { bytes as checkBytes, options as checkOptions } from "../handles/validat
 import { UnknownFDError } from "./conn_errors.ts";
 import type { ConnOptions } from "./conn_options.ts";
 import type { Crew } from "./engine_crew.ts";
+import { EngineWorkerError } from "./engine_errors.ts";
 import type { WorkerMetrics } from "./engine_metrics.ts";
 import { moduleURL, portable } from "./engine_options.ts";
 import { KIND, type Kind, type Registration, toBytes } from "./engine_wire.ts";
@@ -185,6 +186,10 @@ export async function giveConn(
   what: string,
 ): Promise<void> {
   const number = targetNumber(target, what);
+  const thread = crew.thread(worker);
+  if (!thread.over && !crew.ready.includes(thread)) {
+    throw new EngineWorkerError(worker, "has not begun yet: it still loads its handler");
+  }
   if (!(target instanceof Descriptor)) {
     await orderClaimed(crew, worker, KIND.ADOPT, number, luggage, what);
     return;

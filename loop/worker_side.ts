@@ -61,6 +61,8 @@ export class WorkerSide implements EngineWorker {
   /** The inside of the loop, from its first turn on. */
   #core: Core | null = null;
   #handler: EngineHandler | null = null;
+  /** Values that came before it was loaded. */
+  readonly #early: Uint8Array[] = [];
   #bound: BoundHandler | null = null;
   #acceptor: Acceptor | null = null;
   /** How many clients the listeners before this one have turned away. */
@@ -226,7 +228,8 @@ export class WorkerSide implements EngineWorker {
       case KIND.CLOSE:
         return this.#close();
       case KIND.VALUE:
-        this.#call(() => this.#handler?.onMessage?.(fromBytes(body), this.loop, this));
+        if (this.#handler === null) this.#early.push(body);
+        else this.#message(body);
         return null;
       default:
         throw new Error(`an order that no worker knows: ${kind}`);
@@ -238,18 +241,23 @@ export class WorkerSide implements EngineWorker {
     const { cpu, settings } = this.#orders;
     if (cpu !== null) bindTo(cpu);
     this.#bound = await this.#load(settings.handler);
-    await this.#handler?.onStart?.(this.loop, this);
+    this.#handler = this.#bound.exports;
+    const started = this.#handler.onStart?.(this.loop, this);
+    for (const value of this.#early.splice(0)) this.#message(value);
+    await started;
     return pinnedCPU();
   }
 
-  /** Loads a module once. The first one is the engine's own handler. */
+  #message(value: Uint8Array): void {
+    this.#call(() => this.#handler?.onMessage?.(fromBytes(value), this.loop, this));
+  }
+
+  /** Loads a module once. */
   #load(module: string): Promise<BoundHandler> {
     let loading = this.#modules.get(module);
     if (loading === undefined) {
       loading = import(module).then((exports: EngineHandler) => {
-        const handler = checkHandler(exports, `the module ${module}`);
-        this.#handler ??= handler;
-        return this.#conns.bind(handler);
+        return this.#conns.bind(checkHandler(exports, `the module ${module}`));
       });
       this.#modules.set(module, loading);
     }

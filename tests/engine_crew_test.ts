@@ -289,6 +289,33 @@ test("C20 a worker that dies while others still begin is replaced, and nobody's 
   await engine.adoptConn(both.left, { worker: 0 });
 });
 
+test("C20 what is asked of a worker that still loads its handler is done by that handler, or refused", async () => {
+  const told = `export function onStart(loop, worker) { worker.post([NAME, "start"]) }
+  export function onMessage(value, loop, worker) {
+    if (value === "die") throw new Error("told to");
+    worker.post([NAME, value]);
+  }`;
+  const slow = `await new Promise((resolve) => setTimeout(resolve, 100));`;
+  const own = handlerOf(`const NAME = "own"; ${slow} ${told}`);
+  const other = handlerOf(`const NAME = "other"; ${told}`);
+  await using running = await bench({ handler: own, workers: 1 });
+  const { engine } = running;
+  engine.post(0, "die");
+  await running.death();
+  await waitUntil(() => engine.post(0, "hello"), 5000, "the next thread");
+  using pair = socketPair();
+  using refused = socketPair();
+  const adopted = engine.adoptConn(refused.left, { worker: 0 });
+  await assertRejects(() => adopted, EngineWorkerError, "not begun");
+  assertEquals(refused.left.valid, true);
+  await engine.workerLoop(0).registerConn(pair.left, other);
+  for (const said of ["start", "start", "hello"]) {
+    assertEquals(await running.next(), [0, ["own", said]]);
+  }
+  await alive(running, 0);
+  await engine.workerLoop(0).unregisterConn(pair.left);
+});
+
 test("C31 the policy of a worker is asked before it begins, and again for the next in its place", async () => {
   const policies = [new WatchedPolicy(), new WatchedPolicy()];
   await using running = await bench({ poller: (worker) => policies[worker]! });
