@@ -244,10 +244,14 @@ export class Crew implements WorkerListener {
     if (port === null || this.#listening.has(thread)) return;
     const opened = port.listeners[index]!;
     const listener = opened.valid ? opened : port.reopen(index);
-    const { raw: fd } = FD.duplicate(listener.raw);
-    this.claims.take(fd, index, "listener");
-    // The worker's is the only one from here on: closing it closes the listener.
-    listener.close();
+    let fd: number;
+    try {
+      fd = FD.duplicate(listener.raw).raw;
+      this.claims.take(fd, index, "listener");
+    } finally {
+      // The worker's is the only one from here on: closing it closes the listener.
+      listener.close();
+    }
     this.#listening.add(thread);
     try {
       await thread.order(KIND.LISTEN, fd);

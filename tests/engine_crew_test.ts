@@ -26,7 +26,7 @@ import {
   listenersAt,
 } from "./engine_fixture.ts";
 import { type Command, DIE } from "./engine_handler.ts";
-import { deadline, spawnScript, test, waitUntil } from "./support.ts";
+import { deadline, root, spawnScript, test, waitUntil } from "./support.ts";
 
 const buffer = new Uint8Array(new ArrayBuffer(1024));
 
@@ -314,6 +314,29 @@ test("C20 what is asked of a worker that still loads its handler is done by that
   }
   await alive(running, 0);
   await engine.workerLoop(0).unregisterConn(pair.left);
+});
+
+test("C25 a resume without descriptors leaves no listener that nobody serves", async () => {
+  const { code, stdout, stderr } = await spawnScript(`
+    import { leaveRoom, limitDescriptors } from "${root}tests/descriptor_limit.ts";
+    import { bench, listenersAt } from "${root}tests/engine_fixture.ts";
+    const { engine, address } = await bench();
+    let refused = false;
+    for (const room of [1, 2, 3, 4]) {
+      await engine.pauseAccept();
+      leaveRoom(room);
+      await engine.resumeAccept().catch(({ code }) => refused ||= code === "EMFILE");
+      limitDescriptors(500);
+      const listeners = await engine.listeners();
+      for (const listener of listeners) listener.close();
+      console.log(listenersAt(address) - listeners.length);
+    }
+    console.log(refused);
+    await engine.resumeAccept();
+    console.log(listenersAt(address));
+    await engine.shutdown();`);
+  assertEquals(code, 0, `${stdout}\n${stderr}`);
+  assertEquals(stdout, "0\n0\n0\n0\ntrue\n2\n");
 });
 
 test("C31 the policy of a worker is asked before it begins, and again for the next in its place", async () => {
