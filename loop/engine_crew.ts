@@ -28,8 +28,8 @@ import { type WorkerListener, WorkerThread } from "./worker_thread.ts";
 /** A worker that dies sooner than this is not begun again at once. */
 const LIVED_MS = 1000;
 
-/** The first pause before that, which doubles. */
-const FIRST_PAUSE_MS = 100;
+/** Half of the first pause before that: each is twice as long as the one before. */
+const HALF_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 
 /** How long a worker that was told to end its connections may take before it is ended by force. */
@@ -296,7 +296,7 @@ export class Crew implements WorkerListener {
   #restart({ index, begun }: WorkerThread): void {
     const young = performance.now() - begun < LIVED_MS;
     this.#young[index] = young ? this.#young[index]! + 1 : 0;
-    const wait = young ? Math.min(FIRST_PAUSE_MS * 2 ** this.#young[index]!, LONGEST_PAUSE_MS) : 0;
+    const wait = young ? Math.min(HALF_PAUSE_MS * 2 ** this.#young[index]!, LONGEST_PAUSE_MS) : 0;
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);
       try {

@@ -139,9 +139,11 @@ function serializer(): Serializer {
 }
 
 /**
- * A program's value as bytes.
+ * A program's value as bytes. A handle becomes an object without anything in it, as by structuredClone;
+ * shared memory inside the value is refused on Deno and copied on Bun, and views of it are copied on
+ * both.
  *
- * @throws {TypeError} when it cannot be cloned: a function, a symbol, shared memory, a handle
+ * @throws {TypeError} when it cannot be cloned: a function, a symbol, shared memory
  */
 export function toBytes(value: unknown, what: string): Uint8Array {
   // Bun would copy it, and the two copies would share nothing.
@@ -156,7 +158,7 @@ export function toBytes(value: unknown, what: string): Uint8Array {
 function unclonable(value: unknown, what: string, why: string): TypeError {
   return new TypeError(
     `${what} must be a value that can be cloned, as structuredClone does, got ${shown(value)}: ` +
-      `${why}. Functions, handles and shared memory stay on their thread`,
+      `${why}. Functions and shared memory stay on their thread`,
   );
 }
 
