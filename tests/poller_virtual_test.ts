@@ -1,6 +1,8 @@
 // Loops without a kernel: what a program's own tests are made of.
 
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { MemFD } from "../handles/mem_fd.ts";
 import { pipe } from "../handles/pipe.ts";
 import { Loop } from "../loop/loop.ts";
 import { memoryPipe } from "../loop/memory_pipe.ts";
@@ -49,6 +51,30 @@ test("VirtualPoller: more than the buffers hold comes through whole, with one dr
     assert(part.every((byte, index) => byte === (at + index) % 251), `from byte ${at}`);
     at += part.byteLength;
   }
+});
+
+test("C29 VirtualPoller: files go between messages, in parts and to the last byte", async () => {
+  using loop = virtual();
+  using pair = memorySocketPair();
+  using file = MemFD.create("virtual");
+  const bytes = pattern(500_000);
+  file.write(bytes);
+  const got: number[] = [];
+  const onRecv = (part: Uint8Array): void => {
+    for (const byte of part) got.push(byte);
+  };
+  loop.registerConn(pair.left, { onRecv });
+  const conn = loop.registerConn(pair.right, { onRecv: () => {} });
+  conn.write(encode("<"));
+  const whole = conn.sendfile(file, { headers: encode("head") });
+  const part = conn.sendfile(file, { offset: 499_000, length: 500 });
+  const none = conn.sendfile(file, { offset: 500_000 });
+  conn.write(encode(">"));
+  conn.end();
+  await loop.run();
+  assertEquals(await Promise.all([whole, part, none]), [500_000, 500, 0]);
+  const expected = [encode("<head"), bytes, bytes.subarray(499_000, 499_500), encode(">")];
+  assertEquals(Buffer.from(got).equals(Buffer.concat(expected)), true);
 });
 
 test("VirtualPoller: a pipe is two connections, one for each end", async () => {
