@@ -17,7 +17,8 @@ import { pipe, type PipeEnds } from "../handles/pipe.ts";
 import { withRemedy } from "../handles/remedy.ts";
 import { pendingError, type StreamKind, streamKind } from "../handles/stream_kind.ts";
 import { abortSignal, integer, options as checkOptions, shown } from "../handles/validate.ts";
-import type { Core, Unfinished } from "./core.ts";
+import type { Core, Owned, Unfinished } from "./core.ts";
+import { LoopClosedError } from "./loop_closed_error.ts";
 import { HANGUP, type Target } from "./poller.ts";
 import { type Side, targetNumber } from "./registry.ts";
 import type { Source, Waiter } from "./source.ts";
@@ -134,7 +135,7 @@ interface Sides {
  * One splice. It waits for one thing at a time: for `to` while the pipe holds something, else for `from`;
  * and all the time for `to` to break, because nobody writes to it while nothing comes.
  */
-class Splicer implements Unfinished, InterestSet {
+class Splicer implements Unfinished, InterestSet, Owned {
   /** No epoll set: `from` tells it only that it is being closed. */
   readonly raw: number = -1;
   readonly #core: Core;
@@ -176,6 +177,7 @@ class Splicer implements Unfinished, InterestSet {
       throw error;
     }
     joinSet(source, this);
+    this.#core.owned.add(this);
     this.#signal?.addEventListener("abort", this.#aborted);
     this.#run();
     return this.#settled.promise;
@@ -189,6 +191,11 @@ class Splicer implements Unfinished, InterestSet {
   /** What the handle of `from` calls when it is being closed. */
   forget(): void {
     this.#fail(new ClosedError(this.#sides.source[Symbol.toStringTag]));
+  }
+
+  /** Ends with its loop, also between two turns, where it may wait for nothing. */
+  end(): void {
+    this.#fail(new LoopClosedError());
   }
 
   #run(): void {
@@ -289,6 +296,7 @@ class Splicer implements Unfinished, InterestSet {
   #finish(): void {
     this.#over = true;
     leaveSet(this.#sides.source, this);
+    this.#core.owned.delete(this);
     this.#signal?.removeEventListener("abort", this.#aborted);
     const { registry } = this.#core;
     if (this.#sinkSource !== null) registry.unlisten(this.#sinkSource, "enders", this.#broken);
