@@ -30,7 +30,8 @@ import type { Target } from "./poller.ts";
  *
  * What comes is delivered before the news that it was the last: the bytes that a peer sent before it
  * reset the connection are received before `onClose` is given the error. A connection that is paused
- * learns of an error at once, and what was not read is lost.
+ * learns at once of an error that comes then, and what was not read is lost; of one that came before it
+ * was paused it learns when it reads on.
  *
  * A connection can break at any call. What is called after that and before `onClose` does nothing, so
  * that no handler has to look in between; after `onClose` it is a mistake, and an {@link UnknownFDError}.

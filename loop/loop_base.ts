@@ -193,8 +193,9 @@ export abstract class LoopBase {
    * From this call on they do not do what they would do by default; the iteration's end, or the loop's,
    * puts that back. On Linux this is a {@link SignalFD}; elsewhere the queue of the loop observes them,
    * and those that would end or stop the process are ignored meanwhile; a program that is started then
-   * may begin with them ignored. Of several iterations of one loop for the same signal the first has it,
-   * and when it has ended the oldest of the others.
+   * may begin with them ignored. Ask there on one thread only for a signal: the first thread whose
+   * iteration ends puts back what the signal does. Of several iterations of one loop for the same
+   * signal the first has it, and when it has ended the oldest of the others.
    *
    * @param signals a `SigSet`, or names and numbers
    * @throws {TypeError} when an argument is not what it should be
