@@ -15,12 +15,10 @@ import type { ConsoleSpawnOptions } from "../handles/console_spawn.ts";
 import { Epoller, Kqueuer } from "../loop/console_poller.ts";
 import { Loop } from "../loop/loop.ts";
 import type { PolledConsole } from "../loop/polled_console.ts";
+import "./shared_loop.ts";
 import { deadline, waitUntil } from "./support.ts";
 
 const LATE_MS = 10_000;
-
-// The thread of the shared loop, and what it has open, belong to no single test.
-await new Promise<void>((resolve) => Loop.shared.setTimer(0, resolve));
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -18,6 +18,7 @@ import {
 } from "./engine_fixture.ts";
 import { encode } from "./conn_fixture.ts";
 import { DIE, WHO } from "./engine_handler.ts";
+import "./shared_loop.ts"; // where an engine waits for its port
 import { deadline, test, turn, waitUntil } from "./support.ts";
 
 const buffer = new Uint8Array(new ArrayBuffer(65536));
@@ -258,7 +259,6 @@ test("C32 shutdown while listen is in progress: listen says so, and nothing stay
 });
 
 test("C32 shutdown ends a listen that waits for its port, at once", async () => {
-  using _shared = Loop.shared; // where the engine waits
   using other = Socket.listen("127.0.0.1:0");
   const listen = { retry: 600_000 };
   for (const options of [{}, { signal: new AbortController().signal }]) {
