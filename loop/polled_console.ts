@@ -10,6 +10,7 @@ import { ClosedError } from "../handles/closed_error.ts";
 import type { Console } from "../handles/console.ts";
 import { stateOf } from "../handles/console_base.ts";
 import { OWNED } from "../handles/descriptor.ts";
+import { plain } from "../handles/io.ts";
 import {
   abortSignal,
   bytes as checkBytes,
@@ -179,7 +180,8 @@ export abstract class PolledConsole implements AsyncDisposable {
    */
   async write(data: ArrayBufferView, options: WaitOptions = {}): Promise<void> {
     const what = `${this[Symbol.toStringTag]}.write`;
-    const bytes = checkBytes(data, `${what}: the data`);
+    // One that lies about its length would never have been written.
+    const bytes = plain(checkBytes(data, `${what}: the data`));
     const signal = signalOf(options, what);
     this.#inFlight++;
     try {
