@@ -5,6 +5,7 @@
  */
 
 import { EventFD, type SharedEventFD } from "../handles/event_fd.ts";
+import type { FD } from "../handles/fd.ts";
 import { applyTo, changesFor, Kqueue, type SharedKqueue } from "../handles/kqueue.ts";
 import type { ChangeList } from "../handles/kqueue_changes.ts";
 import { EV, NOTE } from "../handles/kqueue_words.ts";
@@ -21,6 +22,14 @@ export interface Bell {
 
 /** A bell in the form that `postMessage` carries. */
 export type SharedBell = SharedEventFD | SharedKqueue;
+
+/** Where rings are read to: what they say is that there was one. */
+const rings = new Uint8Array(new ArrayBuffer(4096));
+
+/** Takes all rings out of a bell that is a pipe: they are one, however many there were. */
+export function takeRings(reader: FD): void {
+  while ((reader.read(rings) ?? 0) > 0);
+}
 
 /** The number by which a poller's queue knows the event that wakes it. */
 export const BELL_IDENT = 0;

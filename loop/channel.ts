@@ -36,7 +36,7 @@ import type { Source } from "./source.ts";
  * How much one connection may read in a turn before the others have theirs: two buffers full. More
  * would cost the others time, and bring no more bytes: bench/fairness.ts.
  */
-const READ_BUDGET = 128 * 1024;
+export const READ_BUDGET: number = 128 * 1024;
 
 /** What a read costs of the budget at least, so that a drizzle of single bytes has an end, too. */
 const READ_COST = 4 * 1024;
@@ -48,7 +48,7 @@ const READ_COST = 4 * 1024;
 const READING = READABLE | PEER_CLOSED | PRIORITY;
 
 /** What a read can find out more about. */
-const WAKES_READER = READABLE | PEER_CLOSED | HANGUP | ERROR;
+export const WAKES_READER: number = READABLE | PEER_CLOSED | HANGUP | ERROR;
 
 /** After these, only would-block says that everything was read. */
 const READ_TO_END = PRIORITY | PEER_CLOSED | HANGUP | ERROR;

@@ -7,20 +7,16 @@
 import type { Descriptor } from "../handles/descriptor.ts";
 import { preadInto } from "../handles/file_io.ts";
 import { bytes as checkBytes } from "../handles/validate.ts";
-import type { Channel, Sink } from "./channel.ts";
+import { type Channel, READ_BUDGET, type Sink, WAKES_READER } from "./channel.ts";
 import type { Core, Unfinished } from "./core.ts";
 import { EDGE, ERROR, HANGUP, PEER_CLOSED, READABLE, WRITABLE } from "./poller.ts";
 import type { Source } from "./source.ts";
 import type { Waitable } from "./waitable.ts";
 
-/** How much one connection may read in a turn before the others have theirs. */
-const READ_BUDGET = 128 * 1024;
-
 /** How much of a file is read at once. */
 const FILE_PART = 64 * 1024;
 
 const READING = READABLE | PEER_CLOSED;
-const WAKES_READER = READABLE | PEER_CLOSED | HANGUP | ERROR;
 
 /** A source that bytes come out of, or go into, or both: the shape of the files in memory. */
 export interface ByteSource extends Waitable {

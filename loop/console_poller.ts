@@ -10,6 +10,7 @@ import { Console } from "../handles/console.ts";
 import { OWNED } from "../handles/descriptor.ts";
 import { pipe, type PipeEnds } from "../handles/pipe.ts";
 import { abortSignal, oneOf, options as checkOptions, shown } from "../handles/validate.ts";
+import { takeRings } from "./bell.ts";
 import { ring, type SharedConsoleStopper, shareStopper } from "./console_stopper.ts";
 import type { Core } from "./core.ts";
 import { Loop } from "./loop.ts";
@@ -23,9 +24,6 @@ import {
   PolledConsole,
 } from "./polled_console.ts";
 import { EpollPoller } from "./poller_epoll.ts";
-
-/** Where rings are read to: what they say is that there was one. */
-const rings = new Uint8Array(new ArrayBuffer(64));
 
 /** The class that a poller's consoles have. */
 export type PolledKind<Polled> = new (
@@ -153,7 +151,7 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
     this.#waiting = true;
     try {
       await this.#untilRung(signal);
-      while ((this.#bell?.reader.read(rings) ?? 0) > 0); // as one, however many there were
+      if (this.#bell !== null) takeRings(this.#bell.reader);
     } catch (error) {
       if (!(this.#closed && error instanceof ClosedError)) throw error;
     } finally {

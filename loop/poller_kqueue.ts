@@ -26,7 +26,7 @@ import type { ChangeList } from "../handles/kqueue_changes.ts";
 import { KqueueEvents, received } from "../handles/kqueue_events.ts";
 import { pipe, type PipeEnds } from "../handles/pipe.ts";
 import { EV, NOTE } from "../handles/kqueue_words.ts";
-import { hangBell, ring } from "./bell.ts";
+import { hangBell, ring, takeRings } from "./bell.ts";
 import { inKernel } from "./kernel_target.ts";
 import {
   addition,
@@ -62,9 +62,6 @@ const ALARM_IDENT = 0;
 
 /** What the words of the generation hold, without the count of registrations. */
 const GENERATION_BITS = 2 ** 21 - 1;
-
-/** Where rings are read to: what they say is that there was one. */
-const rings = new Uint8Array(new ArrayBuffer(4096));
 
 const stat = new DataView(new ArrayBuffer(structs.stat.size));
 
@@ -309,7 +306,7 @@ export class KqueuePoller implements Poller, InterestSet {
       if (filter === "READ" || filter === "WRITE") {
         const fd = events.ident(index);
         if (fd === this.#closings?.reader.raw) {
-          while ((this.#closings.reader.read(rings) ?? 0) > 0);
+          takeRings(this.#closings.reader);
           this.#readiness[reports] = 0;
           this.#report(reports++, CLOSED_SLOT, 0);
           continue;

@@ -82,6 +82,15 @@ onQueue("K14 PROC: NOTE_EXIT with the status of wait(2)", async () => {
   ]);
 });
 
+/** A wait for a process that goes on ends by its signal, and leaves its loop without work. */
+async function assertEndsBySignal(core: Core, pid: number): Promise<void> {
+  const stop = new AbortController();
+  const waiting = exitedByQueue(core, pid, stop.signal);
+  stop.abort(new Error("enough"));
+  await assertRejects(() => waiting, Error, "enough");
+  assertEquals(core.hasWork, false);
+}
+
 onQueue(
   "C35 exited: a child that cannot be observed any more, before and after it has ended",
   async () => {
@@ -99,11 +108,7 @@ onQueue(
     await assertRejects(() => none, SyscallError, "ESRCH");
 
     const sleeper = spawn("sleep", ["60"]);
-    const stop = new AbortController();
-    const waiting = exitedByQueue(core, sleeper.pid!, stop.signal);
-    stop.abort(new Error("enough"));
-    await assertRejects(() => waiting, Error, "enough");
-    assertEquals(core.hasWork, false);
+    await assertEndsBySignal(core, sleeper.pid!);
     sleeper.kill("SIGKILL");
     await once(sleeper, "exit");
   },
@@ -121,11 +126,7 @@ onQueue(
     await assertRejects(() => exitedByQueue(core, 2 ** 22 + 1, undefined), SyscallError, "ESRCH");
 
     const sleeper = spawn("sleep", ["60"]);
-    const stop = new AbortController();
-    const waiting = exitedByQueue(core, sleeper.pid!, stop.signal);
-    stop.abort(new Error("enough"));
-    await assertRejects(() => waiting, Error, "enough");
-    assertEquals(core.hasWork, false);
+    await assertEndsBySignal(core, sleeper.pid!);
     const last = exitedByQueue(core, sleeper.pid!, undefined);
     assertEquals(core.hasWork, true);
     core.close(new LoopClosedError());

@@ -11,10 +11,27 @@ import type { TestStream } from "./poller_conformance.ts";
 
 const block = new Uint8Array(64 * 1024);
 
+/** One end of a pair of sockets, of the kernel's or in memory. */
+interface End {
+  read(buffer: Uint8Array): number | null;
+  write(data: Uint8Array): number | null;
+  dup(): TestStream["target"] & { close(): void };
+  close(): void;
+}
+
 /** A pair of connected sockets. */
 export function stream(): TestStream {
   const { left, right } = socketPair();
-  const drain = (end: typeof left): void => {
+  return streamOf(left, right, () => void libc.shutdown(right.raw, socket.SHUT_WR));
+}
+
+/** The same of any pair, whose far side ends its writing by `endFar`. */
+export function streamOf(
+  left: End & TestStream["target"],
+  right: End,
+  endFar: () => void,
+): TestStream {
+  const drain = (end: End): void => {
     while ((end.read(block) ?? 0) > 0);
   };
   return {
@@ -29,7 +46,7 @@ export function stream(): TestStream {
     },
     send: () => void right.write(block.subarray(0, 1)),
     drainFar: () => drain(right),
-    endFar: () => void libc.shutdown(right.raw, socket.SHUT_WR),
+    endFar,
     closeFar: () => right.close(),
     close: () => left.close(),
     [Symbol.dispose]: () => {
