@@ -12,6 +12,7 @@ import { ClosedError } from "./closed_error.ts";
 import { acquire, type Descriptor, release } from "./descriptor.ts";
 import { setNonblock } from "./descriptor_flags.ts";
 import { Termios } from "./termios.ts";
+import { host } from "./thread_end.ts";
 
 // The words: whether the settings were changed, how many need it not to block, and whether it did
 // before the first of them came.
@@ -19,18 +20,6 @@ const CHANGED = 0;
 const HOLDERS = 1;
 const BLOCKED = 2;
 const HEAD_BYTES = 12;
-
-/** What both runtimes tell of the end of a program. */
-interface Host {
-  readonly process?: {
-    on(event: "exit", listener: () => void): void;
-    off(event: "exit", listener: () => void): void;
-  };
-  addEventListener?(type: string, listener: (event: Event) => void): void;
-  removeEventListener?(type: string, listener: (event: Event) => void): void;
-}
-
-const host = globalThis as unknown as Host;
 
 /** Deno tells of an error that ends the program only by these; Bun's "exit" comes after one, too. */
 const LAST_EVENTS = ["unload", "error", "unhandledrejection"] as const;

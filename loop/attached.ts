@@ -6,8 +6,9 @@
  */
 
 import type { Core } from "./core.ts";
+import { host } from "../handles/thread_end.ts";
 import { hostTurn } from "./host_turn.ts";
-import { GO, REPORTED, STOPPED, WORDS } from "./waiter_words.ts";
+import { GO, INSIDE, REPORTED, STOPPED, WORDS } from "./waiter_words.ts";
 import type { WaiterOrders } from "./waiter.ts";
 
 /** The part of a thread of `node:worker_threads`, which both runtimes have, that is needed here. */
@@ -20,6 +21,9 @@ interface Thread {
 interface Threads {
   Worker: new (module: URL, options: { workerData: WaiterOrders; name: string }) => Thread;
 }
+
+/** How long the end of a thread waits for the waiter, in milliseconds: it needs a fraction of one. */
+const PATIENCE = 1000;
 
 /** How often a turn may find work at once before the runtime has its own turn. */
 const TURNS_AT_ONCE = 16;
@@ -76,6 +80,11 @@ export class AttachedDriver {
     this.#thread.unref();
   }
 
+  /** Blocks, behind {@link stop}, until the thread has left the kernel and lets go of the poller. */
+  join(): void {
+    Atomics.wait(this.#words, INSIDE, 1, PATIENCE);
+  }
+
   async #drive(first: number): Promise<void> {
     const { counters, sleep } = this.#core;
     // As the words in shared memory have it: a number that they cannot hold would never be answered.
@@ -127,7 +136,6 @@ export class AttachedDriver {
 }
 
 function startWaiter(workerData: WaiterOrders): Thread {
-  const host = globalThis as { process?: { getBuiltinModule(name: string): unknown } };
   const { Worker } = host.process!.getBuiltinModule("node:worker_threads") as Threads;
   return new Worker(new URL("./waiter.ts", import.meta.url), {
     workerData,

@@ -8,6 +8,7 @@ import { pinnedCPU } from "../handles/affinity.ts";
 import { OWNED } from "../handles/descriptor.ts";
 import { abortSignal, flag, options as checkOptions } from "../handles/validate.ts";
 import type { Socket } from "../handles/socket.ts";
+import { whenThreadEnds } from "../handles/thread_end.ts";
 import { setDefaultWaiter } from "../handles/waiting.ts";
 import { type AcceptHandlers, Acceptor, type AcceptorOptions } from "./acceptor.ts";
 import { AttachedDriver } from "./attached.ts";
@@ -113,10 +114,14 @@ export class Loop extends LoopBase implements Disposable {
 
   /**
    * This thread's attached loop, made when it is first asked for. It keeps the process alive only while
-   * it has something to wait for, so nobody has to close it. Throws what {@link Loop.create} throws.
+   * it has something to wait for, and is closed when the thread ends, so nobody has to close it. No
+   * one is told of the end of a worker by `terminate()`, nor on Deno by its own `close()`: there its
+   * descriptors stay open for as long as the process, unless it was closed before.
+   * Throws what {@link Loop.create} throws.
    */
   static get shared(): Loop {
     if (Loop.#sharedLoop === null || Loop.#sharedLoop.closed) {
+      if (Loop.#sharedLoop === null) whenThreadEnds(() => Loop.#sharedLoop!.#leaveThread());
       Loop.#sharedLoop = Loop.create({ attached: true });
     }
     return Loop.#sharedLoop;
@@ -329,6 +334,12 @@ export class Loop extends LoopBase implements Disposable {
     if (this.closed) return;
     this.#driver?.stop();
     this.#core.close(new LoopClosedError());
+  }
+
+  /** Closes the loop of a thread that ends: what the waiter still holds would never be given back. */
+  #leaveThread(): void {
+    this.close();
+    this.#driver?.join();
   }
 
   /** {@link Loop.close}. */

@@ -5,8 +5,9 @@
  * @module
  */
 
+import { host } from "../handles/thread_end.ts";
 import { sentryFrom, type SharedSentry } from "./sentry.ts";
-import { GO, REPORTED, STOPPED } from "./waiter_words.ts";
+import { GO, INSIDE, REPORTED, STOPPED } from "./waiter_words.ts";
 
 /** What the loop starts this thread with. */
 export interface WaiterOrders {
@@ -26,13 +27,18 @@ function serve({ set, words: memory }: WaiterOrders): void {
   for (let last = 0;;) {
     Atomics.wait(words, GO, last);
     last = Atomics.load(words, GO);
-    // Looked at after GO: stopping sets it before it counts, so that one of the two is always seen.
-    if (Atomics.load(words, STOPPED) !== 0 || !sentry.block()) return;
+    Atomics.store(words, INSIDE, 1);
+    try {
+      // Looked at after GO: stopping sets it before it counts, so that one of the two is always seen.
+      if (Atomics.load(words, STOPPED) !== 0 || !sentry.block()) return;
+    } finally {
+      Atomics.store(words, INSIDE, 0);
+      Atomics.notify(words, INSIDE);
+    }
     Atomics.store(words, REPORTED, last);
     Atomics.notify(words, REPORTED);
   }
 }
 
-const host = globalThis as { process?: { getBuiltinModule(name: string): unknown } };
 const threads = host.process?.getBuiltinModule("node:worker_threads") as Threads | undefined;
 if (threads?.workerData?.words instanceof SharedArrayBuffer) serve(threads.workerData);

@@ -13,5 +13,7 @@ export const GO = 0;
 export const REPORTED = 1;
 /** Not 0 when the waiter is to end. */
 export const STOPPED = 2;
+/** 1 while the waiter may be in the kernel, or is about to find out that it is to end. */
+export const INSIDE = 3;
 /** How many words there are. */
-export const WORDS = 3;
+export const WORDS = 4;

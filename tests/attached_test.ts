@@ -164,6 +164,44 @@ test("C33 Loop.shared is one attached loop for the thread, made anew when it was
   assertEquals([stdout, stderr], ["true true\n2n\nfalse false\n", ""]);
 });
 
+test("C33 Loop.shared is closed when its thread ends, by itself or by process.exit", async () => {
+  // Counted by the timerfds, of which the runtimes have none.
+  const { stdout, stderr } = await spawnScript(`
+    import { once } from "node:events";
+    import { readdirSync, readlinkSync } from "node:fs";
+    import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+    import { Loop } from "@fdloop/fdloop";
+    const kernel = (number) => {
+      try {
+        return readlinkSync("/proc/self/fd/" + number);
+      } catch {
+        return ""; // that of the list itself
+      }
+    };
+    const timers = () => readdirSync("/proc/self/fd").map(kernel)
+      .filter((kind) => kind.includes("timerfd")).length;
+    if (isMainThread) {
+      for (const way of ["returns", "process.exit"]) {
+        for (let turn = 0; turn < 5; turn++) {
+          const thread = new Worker(new URL(import.meta.url), { workerData: way });
+          const ended = once(thread, "exit");
+          const [open] = await once(thread, "message");
+          await ended;
+          console.log(way, open, timers());
+        }
+      }
+    } else {
+      const slept = Promise.withResolvers();
+      Loop.shared.setTimer(1, slept.resolve);
+      await slept.promise;
+      parentPort.postMessage(timers());
+      if (workerData === "process.exit") process.exit();
+    }
+  `);
+  const lines = ["returns", "process.exit"].flatMap((way) => Array(5).fill(`${way} 1 0`));
+  assertEquals([stdout.trimEnd().split("\n"), stderr], [lines, ""]);
+});
+
 test("X05 after 2³¹ turns an attached loop goes on", async () => {
   const core = new Core(new EpollPoller());
   const driver = new AttachedDriver(core, 2 ** 31 - 3);

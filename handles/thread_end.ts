@@ -1,0 +1,33 @@
+/**
+ * How a thread learns that it ends, for what has to be given back then.
+ *
+ * A thread that another one terminates learns nothing.
+ *
+ * @module
+ */
+
+/** What both runtimes tell of the end of a thread, and of the program. */
+export interface Host {
+  readonly process?: {
+    on(event: "exit", listener: () => void): void;
+    off(event: "exit", listener: () => void): void;
+    getBuiltinModule(name: string): unknown;
+  };
+  addEventListener?(type: string, listener: (event: Event) => void): void;
+  removeEventListener?(type: string, listener: (event: Event) => void): void;
+}
+
+/** This thread's own. */
+export const host = globalThis as unknown as Host;
+
+/**
+ * Calls a function when the thread ends, and its process does not: at the end of a worker, and of a
+ * file that `deno test` has run, which it tells by "unload" alone. It may be called twice.
+ */
+export function whenThreadEnds(end: () => void): void {
+  const threads = host.process?.getBuiltinModule("node:worker_threads") as
+    | { readonly isMainThread: boolean }
+    | undefined;
+  if (threads?.isMainThread === false) host.process?.on("exit", end);
+  host.addEventListener?.("unload", end);
+}
