@@ -1,6 +1,17 @@
 // X02: processes and the loop on Deno with --allow-ffi=<path of libc> and nothing else.
 
-import { EventFD, Loop, LoopWaker, PidFD, pipe, SignalFD, TimerFD } from "@fdloop/fdloop";
+import {
+  EPOLL,
+  Epoll,
+  EpollEvents,
+  EventFD,
+  Loop,
+  LoopWaker,
+  PidFD,
+  pipe,
+  SignalFD,
+  TimerFD,
+} from "@fdloop/fdloop";
 import { assert, assertEquals } from "@std/assert";
 import { libc } from "../../ffi/libc.ts";
 import { test, useDescriptorProbe } from "../support.ts";
@@ -11,8 +22,12 @@ useDescriptorProbe(openDescriptors);
 test("X02 PidFD and SignalFD: this process sends itself a signal", () => {
   using self = PidFD.open(libc.getpid());
   using signals = SignalFD.create(["SIGURG"]);
+  using set = Epoll.create();
+  set.add(signals, EPOLL.IN);
   self.sendSignal(0);
   self.sendSignal("SIGURG", { value: 7 });
+  // Any thread of the process may be the one that takes it, a moment later.
+  assertEquals(set.wait(new EpollEvents(1), 10_000), 1);
   const info = signals.read();
   assertEquals([info?.name, info?.int, info?.pid], ["SIGURG", 7, libc.getpid()]);
   assertEquals([self.exitStatus(), self.pid], [null, libc.getpid()]);
