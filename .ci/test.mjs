@@ -12,10 +12,11 @@ const USAGE =
   `node .ci/test.mjs [--bun] [--deno] [--narrow] [--serial] [--coverage] [file or folder …]
 
 The suites run at the same time, because a test waits more than it computes; they are shown in turn.
+Deno's, which takes longest, runs in two parts: every second file is in the other one.
 
   --bun, --deno   only the suite on that runtime
   --narrow        only tests/narrow on Deno, with --allow-ffi=<path of libc> and nothing else
-  --serial        one suite after the other
+  --serial        one suite after the other, each in one part
   --coverage      print the coverage of the library after each suite
 Files default to every tests/**/*_test.ts. FDLOOP_TEST_TIMEOUT: seconds that one suite may take (1800).`;
 
@@ -47,7 +48,7 @@ function testFiles(path) {
   return files.map((file) => relative(root, file).split(sep).join("/")).sort();
 }
 
-/** The suites to run: what each is called, its files, and its command for a report file. */
+/** The suites to run: what each is called, its files, and the command that runs some of them. */
 async function suites(files) {
   const all = !options.bun && !options.deno && !options.narrow;
   const wide = files.filter((file) => !file.startsWith(`${NARROW}/`));
@@ -69,7 +70,7 @@ async function bunSuite(files) {
     name: `bun ${await versionOf(bun())}`,
     whole: true,
     files,
-    command: (report) => [
+    command: (report, files) => [
       bun(),
       "test",
       `--timeout=${BUN_TEST_TIMEOUT_MS}`,
@@ -102,7 +103,8 @@ async function denoSuite(files) {
     name: `deno ${await versionOf(deno())}`,
     whole: true,
     files,
-    command: (report) =>
+    parts: 2,
+    command: (report, files) =>
       denoTest(
         report,
         options.coverage ? ["-A", `--coverage=${profile}`, "--coverage-raw-data-only"] : ["-A"],
@@ -117,7 +119,7 @@ async function narrowSuite(files) {
   return {
     name: `deno ${await versionOf(deno())} with only ${grant}`,
     files,
-    command: (report) => denoTest(report, [grant], files),
+    command: (report, files) => denoTest(report, [grant], files),
   };
 }
 
@@ -140,23 +142,37 @@ async function denoCoverage(profile) {
 }
 
 /**
- * Runs one suite and reads its report. Whatever went wrong outside a test is a failure too. What it
- * prints is shown as it comes, or kept for `show` when another suite has the terminal.
+ * Runs some files of a suite and reads its report: the cases, and how it ended. What it prints is shown
+ * as it comes, or kept for `show` when another one has the terminal.
  */
-async function runSuite(suite, index, { capture = false } = {}) {
-  const title = `\n=== ${suite.name}: ${suite.files.length} files ===`;
+async function runPart(suite, files, { capture }) {
+  const title = `\n=== ${suite.name}: ${files.length} files ===`;
   if (!capture) console.log(title);
-  const report = join(temporary, `${index}.xml`);
-  const [command, ...args] = suite.command(report);
-  const started = performance.now();
+  const report = join(temporary, `${reports++}.xml`);
+  const [command, ...args] = suite.command(report, files);
   const end = await run(command, args, { timeoutMs: suiteTimeoutMs, capture });
-  const seconds = (performance.now() - started) / 1000;
   const show = () => {
     if (capture) console.log(`${title}\n${end.stdout}${end.stderr}`);
   };
-
   const cases = existsSync(report) ? parseJunit(readFileSync(report, "utf8")) : [];
-  const problems = [];
+  const problems = end.ok || cases.some(({ outcome }) => outcome === "failed")
+    ? []
+    : [{ name: `the run itself: ${ending(end, suiteTimeoutMs)}` }];
+  return { cases, end, problems, show };
+}
+
+/** Runs one suite, in its parts. Whatever went wrong outside a test is a failure too. */
+async function runSuite(suite, { capture, parts = 1 }) {
+  const started = performance.now();
+  const ends = await Promise.all(
+    Array.from({ length: Math.min(parts, suite.files.length) }, (_, part) => {
+      const files = suite.files.filter((_, index) => index % parts === part);
+      return runPart(suite, files, { capture: capture || part > 0 });
+    }),
+  );
+  const seconds = (performance.now() - started) / 1000;
+  const cases = ends.flatMap(({ cases }) => cases);
+  const problems = ends.flatMap(({ problems }) => problems);
   // Deno reports where node:test was called, which is support.ts; Bun reports the test's own file.
   if (cases.some(({ file }) => suite.files.includes(file))) {
     for (const file of suite.files) {
@@ -172,26 +188,25 @@ async function runSuite(suite, index, { capture = false } = {}) {
     }
     if (one.outcome === "failed") problems.push(one);
   }
-  if (!end.ok && problems.length === 0) {
-    problems.push({ name: `the run itself: ${ending(end, suiteTimeoutMs)}` });
-  }
   const names = new Set(cases.map(({ name }) => name.replace(/ \(skipped: .+\)$/, "")));
   const passed = cases.filter((one) => one.outcome === "passed").length;
   const skips = cases.filter((one) => one.outcome === "skipped");
-  return { suite, end, seconds, names, passed, problems, skips, show };
+  return { suite, ends, seconds, names, passed, problems, skips };
 }
 
 /** Runs the suites, and shows what each has printed in their order. */
 async function runAll(planned) {
   const results = [];
   if (options.serial) {
-    for (const [index, suite] of planned.entries()) results.push(await runSuite(suite, index));
+    for (const suite of planned) results.push(await runSuite(suite, { capture: false }));
   } else {
-    const started = planned.map((suite, index) => runSuite(suite, index, { capture: index > 0 }));
+    const started = planned.map((suite, index) =>
+      runSuite(suite, { capture: index > 0, parts: suite.parts })
+    );
     results.push(...await Promise.all(started));
   }
-  for (const { show, suite } of results) {
-    show();
+  for (const { ends, suite } of results) {
+    for (const { show } of ends) show();
     await suite.after?.();
   }
   return results;
@@ -219,10 +234,11 @@ function summarize(results) {
   console.log("\n=== summary ===");
   const total = { passed: 0, failed: 0, skipped: 0 };
   const place = ({ file, name }) => file?.endsWith("_test.ts") ? `${file} > ${name}` : name;
-  for (const { suite, end, seconds, passed, problems, skips } of results) {
+  for (const { suite, ends, seconds, passed, problems, skips } of results) {
     const number = passed + problems.length + skips.length;
     const line = counts(passed, problems.length, skips.length);
-    const note = end.ok ? "" : `, ${ending(end, suiteTimeoutMs)}`;
+    const note = ends.filter(({ end }) => !end.ok)
+      .map(({ end }) => `, ${ending(end, suiteTimeoutMs)}`).join("");
     console.log(`${suite.name}: ${number} tests in ${seconds.toFixed(1)} s: ${line}${note}`);
     for (const one of skips) console.log(`  skip ${place(one)}`);
     for (const one of problems) console.log(`  FAIL ${place(one)}`);
@@ -235,13 +251,14 @@ function summarize(results) {
     total.failed = Math.max(total.failed, 1);
   }
   console.log(counts(total.passed, total.failed, total.skipped));
-  return total.failed === 0 && results.every(({ end }) => end.ok);
+  return total.failed === 0 && results.every(({ ends }) => ends.every(({ end }) => end.ok));
 }
 
 if (options.help) {
   console.log(USAGE);
   process.exit(0);
 }
+let reports = 0;
 const temporary = mkdtempSync(join(tmpdir(), "fdloop-test-"));
 try {
   const files = positionals.length > 0 ? positionals.flatMap(testFiles) : testFiles("tests");
