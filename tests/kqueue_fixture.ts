@@ -26,7 +26,7 @@ export function withKqueue(suite: string): Register {
 }
 
 /** Whether loops are on a kqueue, and not on epoll. */
-const onKqueue = kqueueHere() !== null &&
+export const onKqueue: boolean = kqueueHere() !== null &&
   (kqueueHere() !== "libkqueue" || backend.variable("FDLOOP_POLLER") === "kqueue");
 
 /** Whether the error of a socket is still there for getsockopt(SO_ERROR) after it was reported. */
