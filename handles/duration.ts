@@ -91,6 +91,17 @@ export function writeTimespec(
   words[at + 3] = 0;
 }
 
+/**
+ * A length of time that no code of the program runs any more to tell: the fields of an object may be
+ * getters, which must be through before the first word of a setting is written.
+ *
+ * @throws {TypeError} when it is no length of time
+ * @throws {RangeError} when it is negative or longer than 292 years
+ */
+export function settled(duration: Duration, what: string): number | bigint {
+  return typeof duration === "number" ? duration : toNanoseconds(duration, what);
+}
+
 /** Reads a `struct timespec` as nanoseconds. */
 export function readTimespec(words: Uint32Array, at: number): bigint {
   const seconds = words[at]! + words[at + 1]! * 0x1_0000_0000;

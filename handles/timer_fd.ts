@@ -22,7 +22,7 @@ import {
   sharedCell,
   type SharedDescriptor,
 } from "./descriptor.ts";
-import { type Duration, readTimespec, writeTimespec } from "./duration.ts";
+import { type Duration, readTimespec, settled, writeTimespec } from "./duration.ts";
 import type { Reader, Timer } from "./interfaces.ts";
 import { control, readInto } from "./io.ts";
 import { CLOCKS, type TimerClock, timerClock } from "./timer_clock.ts";
@@ -169,8 +169,7 @@ export class TimerFD extends Descriptor implements Timer, Reader {
    * @throws {SyscallError} EPERM, for an alarm clock without the capability CAP_WAKE_ALARM
    */
   arm(initial: Duration, interval: Duration = 0): void {
-    writeTimespec(this.#next, VALUE, initial, "TimerFD.arm: initial");
-    writeTimespec(this.#next, INTERVAL, interval, "TimerFD.arm: interval");
+    this.#write(initial, "TimerFD.arm: initial", interval, "TimerFD.arm: interval");
     this.#set(0);
   }
 
@@ -214,9 +213,8 @@ export class TimerFD extends Descriptor implements Timer, Reader {
       );
     }
     const next = this.#next;
-    writeTimespec(next, VALUE, deadline, "TimerFD.armAt: deadline");
+    this.#write(deadline, "TimerFD.armAt: deadline", interval, "TimerFD.armAt: interval");
     if (isZero(next, VALUE)) next[VALUE + 2] = 1;
-    writeTimespec(next, INTERVAL, interval, "TimerFD.armAt: interval");
     this.#set(linux.TFD_TIMER_ABSTIME | (cancel ? linux.TFD_TIMER_CANCEL_ON_SET : 0));
   }
 
@@ -358,6 +356,13 @@ export class TimerFD extends Descriptor implements Timer, Reader {
    */
   override share(): SharedTimerFD {
     return { ...super.share(), clock: this.#clock };
+  }
+
+  #write(value: Duration, valueName: string, interval: Duration, intervalName: string): void {
+    const first = settled(value, valueName);
+    const later = settled(interval, intervalName);
+    writeTimespec(this.#next, VALUE, first, valueName);
+    writeTimespec(this.#next, INTERVAL, later, intervalName);
   }
 
   #set(flags: number): void {

@@ -8,6 +8,8 @@
 import { check, libc } from "../ffi/libc.ts";
 import { backend } from "../ffi/platform.ts";
 import { SyscallError } from "../ffi/syscall_error.ts";
+import { Socket } from "../handles/socket.ts";
+import { waitUntil } from "./support.ts";
 
 type Call = (...args: unknown[]) => number;
 
@@ -44,6 +46,29 @@ function stepMicroseconds(microseconds: -1 | 1): void {
 export function stepClock(): void {
   stepMicroseconds(1);
   stepMicroseconds(-1);
+}
+
+/**
+ * Runs a body while no other process of the tests sets the clock, which is the whole machine's: who sets
+ * it, and who would be disturbed by that. The lock is an abstract name, which the kernel frees at any end.
+ */
+export async function withClock<T>(body: () => T | Promise<T>): Promise<T> {
+  let lock: Socket | null = null;
+  const take = (): boolean => {
+    try {
+      lock = Socket.listen("unix:@fdloop-tests-clock");
+      return true;
+    } catch (error) {
+      if (error instanceof SyscallError && error.code === "EADDRINUSE") return false;
+      throw error;
+    }
+  };
+  await waitUntil(take, 60_000, "the clock");
+  try {
+    return await body();
+  } finally {
+    lock!.close();
+  }
 }
 
 /**

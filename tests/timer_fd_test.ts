@@ -9,7 +9,13 @@ import type { Reader, Timer } from "../handles/interfaces.ts";
 import type { TimerClock } from "../handles/timer_clock.ts";
 import { TimerFD, type TimerFDOptions } from "../handles/timer_fd.ts";
 import { assertNoAllocation, type HotCall } from "./heap_delta.ts";
-import { CAP_WAKE_ALARM, noClockStep, stepClock, withoutCapability } from "./privileges.ts";
+import {
+  CAP_WAKE_ALARM,
+  noClockStep,
+  stepClock,
+  withClock,
+  withoutCapability,
+} from "./privileges.ts";
 import { blockedOn, duplicate, flagsOf, isOpen, readable } from "./probes.ts";
 import { root, test, worker } from "./support.ts";
 import type { TimerFDWorker } from "./timer_fd_worker.ts";
@@ -112,6 +118,25 @@ test("I06 a Temporal.Duration is a length of time too", () => {
   const { remaining, interval } = timer.getTime();
   assert(remaining > 3_590_000n * MS && remaining <= 3_600_000n * MS);
   assertEquals(interval, 1n);
+});
+
+test("I06 a length of time whose fields arm the same timer does not mix two settings", () => {
+  using timer = TimerFD.create();
+  const unit = { years: 0, months: 0, weeks: 0, days: 0, hours: 0, minutes: 0, seconds: 0 };
+  const sly: Duration = {
+    ...unit,
+    milliseconds: 0,
+    microseconds: 0,
+    get nanoseconds(): number {
+      timer.arm(1000_000, 2000_000);
+      return 7;
+    },
+  };
+  timer.arm(60_000, sly);
+  assertEquals(timer.getTime().interval, 7n);
+  assert(timer.getTime().remaining <= 60_000n * MS);
+  timer.arm(sly, 60_000);
+  assertEquals(timer.getTime().interval, 60_000n * MS);
 });
 
 test("I06 arm again replaces: the new setting counts, and what nobody took is forgotten", () => {
@@ -343,10 +368,10 @@ test("I17 TimerFD is a Timer and a Reader", () => {
 
 // The clock is set.
 
-const whyNot = noClockStep();
+const whyNot = await withClock(noClockStep);
 
 for (const clock of ["realtime", "realtime-alarm"] as const) {
-  test.if(whyNot === null, `${whyNot}`, `I07 ${clock}: cancelOnSet reports a set clock`, () => {
+  const reports = (): void => {
     using timer = TimerFD.create({ clock });
     const hour = (): bigint => timer.now() + 3_600_000n * MS;
     timer.armAt(hour(), 0, { cancelOnSet: true });
@@ -377,22 +402,25 @@ for (const clock of ["realtime", "realtime-alarm"] as const) {
       stepClock();
       assertEquals([readable(timer), timer.expirations()], [false, null], "nobody asked");
     }
-  });
+  };
+  const name = `I07 ${clock}: cancelOnSet reports a set clock`;
+  test.if(whyNot === null, `${whyNot}`, name, () => withClock(reports));
 }
 
 test.if(
   whyNot === null,
   `${whyNot}`,
   "I07 a set clock ends a blocking wait",
-  async () => {
-    await using thread = start();
-    using timer = TimerFD.create({ clock: "realtime", blocking: true });
-    timer.armAt(timer.now() + 3_600_000n * MS, 0, { cancelOnSet: true });
-    const waiting = thread.call("expirations", timer.share());
-    await blockedOn(timer.raw);
-    stepClock();
-    assertEquals(await waiting, "ClockChangedError ECANCELED");
-  },
+  () =>
+    withClock(async () => {
+      await using thread = start();
+      using timer = TimerFD.create({ clock: "realtime", blocking: true });
+      timer.armAt(timer.now() + 3_600_000n * MS, 0, { cancelOnSet: true });
+      const waiting = thread.call("expirations", timer.share());
+      await blockedOn(timer.raw);
+      stepClock();
+      assertEquals(await waiting, "ClockChangedError ECANCELED");
+    }),
 );
 
 // The alarm clocks.
