@@ -183,7 +183,9 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
     if (this.#closed) return;
     this.#closed = true;
     for (const console of [...this.#consoles]) this.closeConsole(console);
-    this.#bell?.[Symbol.dispose]();
+    // The writing end first: who stops it from another thread is to find it closed, not without a reader.
+    this.#bell?.writer.close();
+    this.#bell?.reader.close();
   }
 
   /** {@link ConsolePoller.close}. */

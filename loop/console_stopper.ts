@@ -4,10 +4,14 @@
  * @module
  */
 
+import { errnoNumber } from "../ffi/errno.ts";
+import { SyscallError } from "../ffi/syscall_error.ts";
+import { ClosedError } from "../handles/closed_error.ts";
 import type { SharedDescriptor } from "../handles/descriptor.ts";
 import { FD } from "../handles/fd.ts";
 
 const KIND = "ConsoleStopper";
+const EPIPE = errnoNumber("EPIPE");
 
 const byte = new Uint8Array(new ArrayBuffer(1));
 
@@ -68,6 +72,14 @@ export class ConsoleStopper {
    * @throws {ClosedError} when the poller was closed
    */
   stop(): void {
-    ring(this.#bell);
+    try {
+      ring(this.#bell);
+    } catch (error) {
+      // It is being closed at this moment: the end that is read has gone before this one.
+      if (error instanceof SyscallError && error.errno === EPIPE) {
+        throw new ClosedError("The poller");
+      }
+      throw error;
+    }
   }
 }

@@ -49,6 +49,19 @@ test("K09 a stopper is made of what shareStopper returned, and knows that the po
   }
 });
 
+test("K09 who stops a poller while it is closed on its own thread finds it closed, and nothing else", async () => {
+  await using thread = worker<ConsoleWorker>(WORKER);
+  for (let round = 0; round < 200; round++) {
+    const poller = makePoller();
+    const stopped = new Int32Array(new SharedArrayBuffer(4));
+    const end = thread.call("stopUntilClosed", poller.shareStopper(), stopped.buffer);
+    const begun = Atomics.waitAsync(stopped, 0, 0);
+    if (begun.async) await begun.value;
+    poller.close();
+    assertEquals(await end, "ClosedError");
+  }
+});
+
 test("K12 a shared console is one with its copies on other threads", async () => {
   await using thread = worker<ConsoleWorker>(WORKER);
   using pty = Console.openPty();

@@ -27,6 +27,21 @@ const methods = {
     }, 0);
   },
 
+  /** Stops again and again until that fails, as memory tells: what it failed with. */
+  stopUntilClosed(shared: SharedConsoleStopper, memory: SharedArrayBuffer): string {
+    const stopper = ConsoleStopper.from(shared);
+    const stopped = new Int32Array(memory);
+    try {
+      for (;;) {
+        stopper.stop();
+        Atomics.add(stopped, 0, 1);
+        Atomics.notify(stopped, 0);
+      }
+    } catch (error) {
+      return (error as Error).name;
+    }
+  },
+
   setRaw(shared: SharedConsole): void {
     Console.from(shared).setRaw();
   },
