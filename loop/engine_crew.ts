@@ -6,8 +6,6 @@
  */
 
 import { FD } from "../handles/fd.ts";
-import { drainListener } from "../handles/drain.ts";
-import { Reserve } from "../handles/reserve.ts";
 import { Socket } from "../handles/socket.ts";
 import { EngineClosedError, EngineWorkerError } from "./engine_errors.ts";
 import {
@@ -19,7 +17,7 @@ import {
 } from "./engine_metrics.ts";
 import type { EnginePlan } from "./engine_options.ts";
 import { fromBytes, KIND, type Kind } from "./engine_wire.ts";
-import { type Claim, FdClaims } from "./fd_claims.ts";
+import { closeLeftover, FdClaims } from "./fd_claims.ts";
 import { hostTurn } from "./host_turn.ts";
 import type { PortGroup } from "./port_group.ts";
 import type { Transplant } from "./transplant.ts";
@@ -197,8 +195,11 @@ export class Crew implements WorkerListener {
   }
 
   onOffer(fd: number, luggage: Uint8Array, move: number, thread: WorkerThread): void {
+    const transplant = this.moves.get(move);
+    // The move is over without a worker that was given up, and came back: it is closed in onGone.
+    if (transplant === undefined) return;
     this.claims.release(fd, thread.index);
-    this.moves.get(move)!.offered(fd, luggage, thread);
+    transplant.offered(fd, luggage, thread);
   }
 
   async #start(): Promise<void> {
@@ -354,19 +355,6 @@ export class Crew implements WorkerListener {
   #ring(): void {
     Atomics.add(this.#bell, 0, 1);
     Atomics.notify(this.#bell, 0);
-  }
-}
-
-/** Closes what a worker has left open. */
-function closeLeftover({ fd, kind }: Claim): void {
-  const reserve = kind === "listener" ? new Reserve() : null;
-  try {
-    if (reserve !== null) drainListener(Socket.adopt(fd), reserve);
-    else FD.adopt(fd).close();
-  } catch {
-    // It is closed already: the thread ended between the two steps.
-  } finally {
-    reserve?.spend();
   }
 }
 

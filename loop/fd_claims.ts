@@ -13,6 +13,11 @@
  * @module
  */
 
+import { drainListener } from "../handles/drain.ts";
+import { FD } from "../handles/fd.ts";
+import { Reserve } from "../handles/reserve.ts";
+import { Socket } from "../handles/socket.ts";
+
 /** What a holder has to do with a descriptor. */
 export type ClaimKind =
   /** It uses it: the descriptor is somebody else's to close. */
@@ -116,4 +121,17 @@ export class FdClaims {
 
 function word(worker: number, kind: ClaimKind): number {
   return (KINDS.indexOf(kind) << KIND_SHIFT) | (worker + 1);
+}
+
+/** Closes what a worker has left open. */
+export function closeLeftover({ fd, kind }: Claim): void {
+  const reserve = kind === "listener" ? new Reserve() : null;
+  try {
+    if (reserve !== null) drainListener(Socket.adopt(fd), reserve);
+    else FD.adopt(fd).close();
+  } catch {
+    // It is closed already: the thread ended between the two steps.
+  } finally {
+    reserve?.spend();
+  }
 }

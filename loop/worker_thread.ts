@@ -74,7 +74,8 @@ export class WorkerThread {
   readonly #outbox: MailboxReader;
   readonly #metrics: SharedArrayBuffer;
   readonly #orders: Map<number, Order> = new Map();
-  readonly #thread: Thread;
+  /** Null when the runtime did not start it. */
+  readonly #thread: Thread | null;
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
   #waker: LoopWaker | null = null;
   #closeBell: () => void = () => {};
@@ -94,7 +95,16 @@ export class WorkerThread {
     this.#listener = listener;
     this.#inbox = new MailboxWriter(inbox);
     this.#outbox = new MailboxReader(outbox);
-    this.#thread = startThread({ ...start, inbox, outbox, metrics: this.#metrics });
+    const orders = { ...start, inbox, outbox, metrics: this.#metrics };
+    try {
+      this.#thread = startThread(orders);
+    } catch (error) {
+      // It has died before it had begun: all that were to wait for it are told so.
+      this.#error = error as Error;
+      this.#thread = null;
+      queueMicrotask(() => this.#exited(1));
+      return;
+    }
     this.#thread.on("message", (message) => {
       // What comes after the greeting was posted by the handler, for nobody.
       if (this.#waker !== null) return;
@@ -190,7 +200,7 @@ export class WorkerThread {
    */
   async terminate(): Promise<void> {
     this.#wake();
-    await this.#thread.terminate();
+    await this.#thread?.terminate();
     await this.gone;
   }
 

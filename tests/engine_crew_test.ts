@@ -186,6 +186,39 @@ test("C32 a worker that is blocked in the kernel does not hold up the end of the
   assert(/^0 [01]\n$/.test(stdout), stdout);
 });
 
+test("C20 a thread that the runtime does not start: listen rejects, and nothing stays open", async () => {
+  const { stdout, stderr, code } = await spawnScript(`
+    import fs from "node:fs";
+    import process from "node:process";
+    import { Engine } from "@fdloop/fdloop";
+    const open = () => fs.readdirSync("/proc/self/fd").length;
+    const { getBuiltinModule } = process;
+    const threads = getBuiltinModule.call(process, "node:worker_threads");
+    let begun = 0;
+    const Worker = class extends threads.Worker {
+      constructor(...orders) {
+        if (++begun === 2) throw new Error("no thread is left");
+        super(...orders);
+      }
+    };
+    const warm = Engine.create({ numWorkers: 2, handler: "./engine_handler.ts" });
+    await warm.listen();
+    await warm.shutdown();
+    const before = open();
+    process.getBuiltinModule = (name) =>
+      name === "node:worker_threads" ? { ...threads, Worker } : getBuiltinModule.call(process, name);
+    const engine = Engine.create({ numWorkers: 2, handler: "./engine_handler.ts" });
+    try {
+      await engine.listen();
+    } catch (error) {
+      console.log(error.name, error.worker, error.cause?.message);
+    }
+    await engine.shutdown();
+    console.log(open() - before);
+  `.replaceAll("./engine_handler.ts", new URL("./engine_handler.ts", import.meta.url).href));
+  assertEquals([stdout, stderr, code], ["EngineWorkerError 1 no thread is left\n0\n", "", 0]);
+});
+
 test("C20 without onWorkerError a death is a warning of the process", async () => {
   const { stdout, stderr, code } = await spawnScript(`
     import process from "node:process";
