@@ -96,7 +96,8 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
 
   /**
    * Starts to watch a console, for reading and writing, by edges. It is made non-blocking for as long,
-   * which all who share its open file see.
+   * which all who share its open file see: watch it through one `Console`, or that one's copies, since
+   * with two that were made apart (stdin and stdout of one terminal) the first to leave makes it block.
    *
    * @throws {TypeError} when an argument is not what it should be
    * @throws {SyscallError} EEXIST, when the loop watches it already

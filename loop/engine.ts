@@ -45,9 +45,9 @@ const MOST = 0x7fff_ffff;
  * that can hold up `pauseAccept` and what a worker was asked for; `shutdown` ends it by force, and
  * up to three descriptors of its loop are lost with it.
  *
- * The threads keep the process alive until `shutdown()`. Under `deno compile` and
- * `bun build --compile` the handler and the library's thread have to be put into the executable, which
- * ARCHITECTURE.md shows. Platforms: Linux.
+ * The threads keep the process alive until `shutdown()`; a worker that has an engine must not be
+ * terminated before. Under `deno compile` and `bun build --compile` the handler and the library's thread
+ * have to be put into the executable, which ARCHITECTURE.md shows. Platforms: Linux.
  *
  * @example
  * ```ts
