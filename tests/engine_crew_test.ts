@@ -201,13 +201,13 @@ test("C20 a thread that the runtime does not start: listen rejects, and nothing 
         super(...orders);
       }
     };
-    const warm = Engine.create({ numWorkers: 2, handler: "./engine_handler.ts" });
+    const warm = Engine.create({ workers: 2, handler: "./engine_handler.ts" });
     await warm.listen();
     await warm.shutdown();
     const before = open();
     process.getBuiltinModule = (name) =>
       name === "node:worker_threads" ? { ...threads, Worker } : getBuiltinModule.call(process, name);
-    const engine = Engine.create({ numWorkers: 2, handler: "./engine_handler.ts" });
+    const engine = Engine.create({ workers: 2, handler: "./engine_handler.ts" });
     try {
       await engine.listen();
     } catch (error) {
