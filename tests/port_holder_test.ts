@@ -7,7 +7,7 @@ import { Socket } from "../handles/socket.ts";
 import { formatAddress, parseAddress, type SocketAddress } from "../handles/socket_address.ts";
 import { CAP_SYS_PTRACE } from "./children.ts";
 import { withoutCapability } from "./privileges.ts";
-import { connection, deadAddress, hasIPv6 } from "./socket_fixture.ts";
+import { abstractName, connection, deadAddress, hasIPv6 } from "./socket_fixture.ts";
 import { root, type RunningScript, startScript, tempDir, test } from "./support.ts";
 
 /** What the error of a second socket at an address says. */
@@ -63,7 +63,7 @@ test("C22 datagrams: whoever is bound there has it", async () => {
 
 test("C22 Unix sockets: by path and by abstract name", async () => {
   using dir = tempDir();
-  for (const address of [`unix:${dir.path}/a b.sock`, "unix:@fdloop holder"]) {
+  for (const address of [`unix:${dir.path}/a b.sock`, `unix:${abstractName("its holder")}`]) {
     await using script = holder(`Socket.listen(${JSON.stringify(address)})`);
     assertEquals(await script.line(), address);
     const message = refusal(() => Socket.listen(address));

@@ -64,6 +64,11 @@ function must(came: boolean, what: string): void {
   if (!came) throw new Error(`${what}: not within ${WAIT_MS} ms`);
 }
 
+/** An abstract name that no other process has: the suite runs in several at the same time. */
+export function abstractName(name: string): string {
+  return `@fdloop-${libc.getpid()}-${name}`;
+}
+
 /** A port of the loopback where nobody listens: it was just given back. */
 export function deadAddress(): SocketAddress {
   using listener = Socket.listen("127.0.0.1:0");

@@ -10,6 +10,7 @@ import type { ListenOptions } from "../handles/socket_open.ts";
 import { start } from "./children.ts";
 import { flagsOf, readable, writable } from "./probes.ts";
 import {
+  abstractName,
   accepted,
   codeOf,
   deadAddress,
@@ -21,13 +22,14 @@ import {
 } from "./socket_fixture.ts";
 import { hasCommand, root, spawnScript, tempDir, test } from "./support.ts";
 
-const ADDRESSES = ["127.0.0.1:0", "unix:@fdloop-open", "unix:"].concat(hasIPv6 ? ["[::1]:0"] : []);
+const ABSTRACT = "an abstract name";
+const ADDRESSES = ["127.0.0.1:0", ABSTRACT, "unix:"].concat(hasIPv6 ? ["[::1]:0"] : []);
 
 // Listening.
 
 for (const address of ADDRESSES) {
   test(`C20 Socket.listen: ${address} accepts, and the flags are right`, () => {
-    using listener = Socket.listen(address);
+    using listener = Socket.listen(address === ABSTRACT ? `unix:${abstractName("open")}` : address);
     assertEquals(Object.prototype.toString.call(listener), "[object Socket]");
     assertEquals([listener.type, listener.listening], ["stream", true]);
     assertEquals(flagsOf(listener), { nonblock: true, cloexec: true });
@@ -78,7 +80,7 @@ test("C20 Socket.listen: port 0 and no name are chosen by the kernel", () => {
 });
 
 test("C20 Socket.listen: a Unix socket of messages in order", () => {
-  using listener = Socket.listen("unix:@fdloop-seq", { type: "seqpacket" });
+  using listener = Socket.listen(`unix:${abstractName("seq")}`, { type: "seqpacket" });
   using client = Socket.connect(listener.localAddress, { type: "seqpacket" });
   using server = accepted(listener);
   assertEquals([listener.type, client.type, server.type], Array(3).fill("seqpacket"));
@@ -137,11 +139,12 @@ test.if(
 );
 
 test("C20 backlog: what does not fit is not connected", () => {
-  using listener = Socket.listen("unix:@fdloop-backlog", { backlog: 0 });
+  const address = `unix:${abstractName("backlog")}`;
+  using listener = Socket.listen(address, { backlog: 0 });
   using first = Socket.connect(listener.localAddress);
   const error = assertThrows(() => Socket.connect(listener.localAddress), SyscallError);
   assertEquals([error.code, error.syscall], ["EAGAIN", "connect"]);
-  assert(error.message.includes("unix:@fdloop-backlog is full: try again"), error.message);
+  assert(error.message.includes(`${address} is full: try again`), error.message);
   using server = accepted(listener);
   using second = Socket.connect(listener.localAddress);
   assertEquals([first.error, second.error, server.error], [null, null, null]);
@@ -326,10 +329,14 @@ test("C20 Socket.connect: from a local address, of the same family", () => {
   assertEquals([localAddress.address, server.remoteAddress], ["127.0.0.5", localAddress]);
   assertEquals(optionOf(client, "addressWithoutPort"), 1);
 
-  using unix = Socket.listen("unix:@fdloop-local");
-  using named = Socket.connect(unix.localAddress, { local: "unix:@fdloop-me" });
+  const me = abstractName("me");
+  using unix = Socket.listen(`unix:${abstractName("local")}`);
+  using named = Socket.connect(unix.localAddress, { local: `unix:${me}` });
   using peer = accepted(unix);
-  assertEquals([peer.remoteAddress, named.error], [{ family: "unix", path: "\0fdloop-me" }, null]);
+  assertEquals([peer.remoteAddress, named.error], [
+    { family: "unix", path: me.replace("@", "\0") },
+    null,
+  ]);
   for (const local of ["unix:@x", "[::1]:0"]) {
     const connect = (): Socket => Socket.connect("127.0.0.1:1", { local });
     assertThrows(connect, TypeError, "local must be of the address's family inet");
@@ -398,7 +405,7 @@ test("C20 options that are not what they should be are refused by name", () => {
 });
 
 test("C20 an option of another kind of socket is refused, unless it asks for nothing", () => {
-  const unix = "unix:@fdloop-options";
+  const unix = `unix:${abstractName("options")}`;
   const cases: [string, ListenOptions, string][] = [
     [unix, { noDelay: true }, "noDelay is an option of TCP sockets"],
     [unix, { keepAlive: {} }, "keepAlive is an option of TCP sockets"],

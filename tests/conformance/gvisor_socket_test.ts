@@ -8,7 +8,14 @@ import { socketPair } from "../../handles/pipe.ts";
 import { recvFds, sendFds } from "../../handles/send_fds.ts";
 import { Socket } from "../../handles/socket.ts";
 import { flagsOf, readable } from "../probes.ts";
-import { accepted, codeOf, connection, hasIPv6, received } from "../socket_fixture.ts";
+import {
+  abstractName,
+  accepted,
+  codeOf,
+  connection,
+  hasIPv6,
+  received,
+} from "../socket_fixture.ts";
 import { test } from "../support.ts";
 
 const one = (): Uint8Array => new Uint8Array(1);
@@ -98,9 +105,10 @@ test("gvisor: FDPassAfterSenderClose and the receiver's own end inside itself", 
 });
 
 test("gvisor: abstract names end nowhere but at their length", () => {
-  using short = Socket.listen("unix:@gvisor");
-  using long = Socket.listen("unix:@gvisor\0");
-  using longer = Socket.listen("unix:@gvisor\0more");
+  const name = abstractName("gvisor");
+  using short = Socket.listen(`unix:${name}`);
+  using long = Socket.listen(`unix:${name}\0`);
+  using longer = Socket.listen(`unix:${name}\0more`);
   for (const listener of [short, long, longer]) {
     using client = Socket.connect(listener.localAddress);
     using server = accepted(listener);
@@ -109,13 +117,13 @@ test("gvisor: abstract names end nowhere but at their length", () => {
       listener.localAddress,
     ]);
   }
-  assertEquals(codeOf(() => Socket.listen("unix:@gvisor\0")), "EADDRINUSE");
-  assertEquals(codeOf(() => Socket.connect("unix:@gvisor\0no")), "ECONNREFUSED");
+  assertEquals(codeOf(() => Socket.listen(`unix:${name}\0`)), "EADDRINUSE");
+  assertEquals(codeOf(() => Socket.connect(`unix:${name}\0no`)), "ECONNREFUSED");
 });
 
 test("gvisor: an abstract name is free when its socket is closed", () => {
   for (let round = 0; round < 3; round++) {
-    const listener = Socket.listen("unix:@gvisor-reuse");
+    const listener = Socket.listen(`unix:${abstractName("gvisor-reuse")}`);
     listener.close();
   }
 });

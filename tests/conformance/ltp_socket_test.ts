@@ -9,6 +9,7 @@ import { recvFds, sendFds } from "../../handles/send_fds.ts";
 import { Socket } from "../../handles/socket.ts";
 import { flagsOf, readable } from "../probes.ts";
 import {
+  abstractName,
   accepted,
   codeOf,
   connection,
@@ -64,7 +65,7 @@ test("ltp: bind01 an address in use, of no interface, and beyond a folder that i
 for (const type of ["stream", "seqpacket"] as const) {
   test(`ltp: bind04 ${type}: every address can be bound, connected to and served`, () => {
     using dir = tempDir();
-    const unix = [`unix:${dir.path}/socket`, "unix:@ltp-bind04"];
+    const unix = [`unix:${dir.path}/socket`, `unix:${abstractName("bind04")}`];
     const inet = ["127.0.0.1:0", "0.0.0.0:0"].concat(hasIPv6 ? ["[::1]:0", "[::]:0"] : []);
     for (const address of type === "stream" ? [...unix, ...inet] : unix) {
       using listener = Socket.listen(address, { type });
@@ -78,7 +79,12 @@ for (const type of ["stream", "seqpacket"] as const) {
 
 test("ltp: bind05 datagrams: every address can be bound and sent to", () => {
   using dir = tempDir();
-  const addresses = [`unix:${dir.path}/socket`, "unix:@ltp-bind05", "127.0.0.1:0", "0.0.0.0:0"];
+  const addresses = [
+    `unix:${dir.path}/socket`,
+    `unix:${abstractName("bind05")}`,
+    "127.0.0.1:0",
+    "0.0.0.0:0",
+  ];
   for (const address of hasIPv6 ? [...addresses, "[::1]:0", "[::]:0"] : addresses) {
     using server = Socket.bind(address);
     using client = Socket.connect(server.localAddress, { type: "dgram" });

@@ -10,14 +10,21 @@ import { recvFds, sendFds } from "../../handles/send_fds.ts";
 import { Socket } from "../../handles/socket.ts";
 import { Loop } from "../../loop/loop.ts";
 import { bindPort } from "../../loop/port_group.ts";
-import { accepted, codeOf, connection, deadAddress, received } from "../socket_fixture.ts";
+import {
+  abstractName,
+  accepted,
+  codeOf,
+  connection,
+  deadAddress,
+  received,
+} from "../socket_fixture.ts";
 import { test, useDescriptorProbe } from "../support.ts";
 import { openDescriptors } from "./descriptors.ts";
 
 useDescriptorProbe(openDescriptors);
 
 test("X02 Socket: everything works, addresses and options too", () => {
-  for (const address of ["127.0.0.1:0", "unix:", "unix:@narrow"]) {
+  for (const address of ["127.0.0.1:0", "unix:", `unix:${abstractName("narrow")}`]) {
     using listener = Socket.listen(address, { backlog: 5 });
     using client = Socket.connect(listener.localAddress, { blocking: true });
     using server = accepted(listener);
