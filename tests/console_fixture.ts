@@ -16,9 +16,10 @@ import { Epoller, Kqueuer } from "../loop/console_poller.ts";
 import { Loop } from "../loop/loop.ts";
 import type { PolledConsole } from "../loop/polled_console.ts";
 import "./shared_loop.ts";
+import { readable } from "./probes.ts";
 import { deadline, waitUntil } from "./support.ts";
 
-const LATE_MS = 10_000;
+const LATE_MS = 30_000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -33,6 +34,20 @@ export function take(console: ConsoleBase, most: number = 65536): string | null 
   const buffer = new Uint8Array(most);
   const length = console.read(buffer);
   return length === null ? null : decoder.decode(buffer.subarray(0, length));
+}
+
+/**
+ * All that comes, until there are so many bytes and no more follows at once: the kernel hands on a
+ * line's text and its end separately, and an echo may come after the line that it is of.
+ */
+export function takeAll(console: ConsoleBase, bytes: number = 0): string {
+  let text = "";
+  for (;;) {
+    const piece = take(console);
+    if (piece === "") return text;
+    if (piece !== null) text += piece;
+    else if (text.length >= bytes || !readable(console, LATE_MS)) return text;
+  }
 }
 
 /** Bytes of which no two neighbourhoods are alike, and that contain every value. */

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { Console } from "../../handles/console.ts";
-import { encode, makePoller, Session, take } from "../console_fixture.ts";
+import { encode, makePoller, Session, take, takeAll } from "../console_fixture.ts";
 import { test, turn } from "../support.ts";
 
 test("cpython: openpty: a size that is set before is read on the slave", () => {
@@ -16,10 +16,10 @@ test("cpython: openpty: an empty master would block; then text in two pieces, wi
   using pty = Console.openPty();
   assertEquals(take(pty.master), null);
   pty.slave.write(encode("I wish to buy a fish license.\n"));
-  assertEquals(take(pty.master), "I wish to buy a fish license.\r\n");
+  assertEquals(takeAll(pty.master), "I wish to buy a fish license.\r\n");
   pty.slave.write(encode("For my pet fish, "));
   pty.slave.write(encode("Eric.\n"));
-  assertEquals(take(pty.master), "For my pet fish, Eric.\r\n");
+  assertEquals(takeAll(pty.master), "For my pet fish, Eric.\r\n");
 });
 
 test("cpython: spawn_doesnt_hang: all output, and an end, however soon the program exits", async () => {
