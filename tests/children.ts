@@ -16,7 +16,7 @@ import { backend } from "../ffi/platform.ts";
 import type { ExitStatus } from "../handles/exit_status.ts";
 import { deadline, waitUntil } from "./support.ts";
 
-const LATE_MS = 10_000;
+const LATE_MS = 30_000;
 
 /** A child that the runtime has started and will reap. Disposing of it kills it and waits for that. */
 export interface Child extends AsyncDisposable {

@@ -7,7 +7,7 @@ import { exportsOf, moduleComment } from "./docs/exports.ts";
 import { blocksIn, examplesIn, undocumented } from "./docs/rules.ts";
 import { root, type ScriptResult, spawnScript, startScript, test } from "./support.ts";
 
-const EXAMPLE_MS = 10_000;
+const EXAMPLE_MS = 30_000;
 
 /** Processes at once: two cores are what CI has. */
 const AT_ONCE = 2;

@@ -97,7 +97,7 @@ const methods = {
     const [set, events, words] = [Epoll.from(shared), new EpollEvents(1), new Int32Array(gate)];
     let lost = 0;
     for (let round = 0; round < rounds; round++) {
-      if (set.wait(events, 1000) === 0) lost++;
+      if (set.wait(events, 10_000) === 0) lost++;
       Atomics.wait(words, 0, 1, 10_000);
       Atomics.store(words, 0, 1);
       Atomics.notify(words, 0);
@@ -112,7 +112,7 @@ const methods = {
     const mask = EPOLL.IN | EPOLL.ET | EPOLL.ONESHOT;
     set.add(fd, mask);
     for (let answers = 0;;) {
-      if (set.wait(events, 5000) === 0) throw new Error(`nothing for 5 s after ${answers}`);
+      if (set.wait(events, 20_000) === 0) throw new Error(`nothing for 20 s after ${answers}`);
       for (let got = fd.read(byte); got !== null; got = fd.read(byte)) {
         if (got === 0) return answers;
         fd.write(byte);

@@ -7,7 +7,7 @@ import { listenFds } from "../handles/listen_fds.ts";
 import { Socket } from "../handles/socket.ts";
 import { start } from "./children.ts";
 import { codeOf, receivedText } from "./socket_fixture.ts";
-import { hasCommand, root, runtime, tempDir, test } from "./support.ts";
+import { hasCommand, root, runtimeArguments, tempDir, test } from "./support.ts";
 
 test("C20 listenFds: nothing is said, or to another process: none", () => {
   const pid = String(libc.getpid());
@@ -75,12 +75,6 @@ if sys.argv[2]:
 os.execv(sys.argv[3], sys.argv[3:])
 `;
 
-function command(script: string): string[] {
-  return runtime === "bun"
-    ? [process.execPath, "run", "--no-install", script]
-    : [process.execPath, "run", "-A", "--no-check", script];
-}
-
 const SCRIPT = `
   import process from "node:process";
   import { libc } from "${root}ffi/libc.ts";
@@ -112,7 +106,14 @@ test.if(
     const script = `${dir.path}/script.ts`;
     fs.writeFileSync(script, SCRIPT);
     for (const names of ["http:metrics:input:route", ""]) {
-      const args = ["-c", MANAGER, "tcp,udp,pipe,netlink", names, ...command(script)];
+      const args = [
+        "-c",
+        MANAGER,
+        "tcp,udp,pipe,netlink",
+        names,
+        process.execPath,
+        ...runtimeArguments(script, {}),
+      ];
       await using child = await start("python3", args, { cwd: fileURLToPath(root) });
       const port = await child.line();
       const [http, metrics, input, route] = names === ""

@@ -102,7 +102,7 @@ check("K03 wait: a write that waits goes on when the slave is there again", asyn
     while ((again.read(buffer) ?? 0) > 0);
     await turn();
   }
-  assertEquals(await deadline(1000, write, "the end of the write"), true);
+  assertEquals(await deadline(10_000, write, "the end of the write"), true);
 });
 
 check("K03 eof: without a slave a read is 0, and a write that waits fails", async () => {

@@ -123,7 +123,7 @@ export async function runCase(cases: Cases): Promise<void> {
 export function caseTests(
   file: string,
   names: Readonly<Record<string, string>>,
-  timeoutMs: number = 20_000,
+  timeoutMs: number = 45_000,
 ): void {
   for (const [name, title] of Object.entries(names)) {
     test(title, async () => {

@@ -28,7 +28,7 @@ export type { Methods, TestWorker } from "./support/worker.ts";
 export type TestBody = () => void | Promise<void>;
 
 /** How long a test may take, unless it says otherwise. */
-const TEST_MS = 30_000;
+const TEST_MS = 60_000;
 
 /** See {@linkcode test}. */
 export interface Test {
@@ -62,7 +62,7 @@ function skip(name: string, reason: string): void {
 
 /**
  * Registers a test: node:test's, which fails as well when a descriptor is open after it that was
- * not open before, or when it does not end within 30 s.
+ * not open before, or when it does not end within 60 s.
  */
 export const test: Test = Object.assign(
   (name: string, body: TestBody, options?: { readonly timeoutMs?: number }): void => {

@@ -169,5 +169,5 @@ test("C17 a worker that sleeps is woken by what is sent to it: a thousand round 
     assertEquals(pair.right.read(buffer), 1);
   }
   counter.signal();
-  await deadline(1000, loop.readable(counter), "this thread's own loop");
+  await deadline(10_000, loop.readable(counter), "this thread's own loop");
 });

@@ -25,8 +25,10 @@ export interface Ground {
   /** The module whose exports are called, and the one whose `SUBJECTS` say how: `file:` URLs. */
   readonly module: string;
   readonly table: string;
-  /** How long one child may take. Default: 30,000. */
+  /** How long one child may take. Default: 60,000. */
   readonly timeoutMs?: number;
+  /** How long one call may take. Default: 10,000. */
+  readonly callMs?: number;
 }
 
 /** After so many crashes on one export the others will have the same cause. */
@@ -78,8 +80,8 @@ interface End {
 }
 
 async function runChild(orders: readonly string[], ground: Ground): Promise<End> {
-  const { module, table, timeoutMs = 30_000 } = ground;
-  const args = [module, table, ...orders];
+  const { module, table, timeoutMs = 60_000, callMs = 10_000 } = ground;
+  const args = [module, table, ...orders, String(callMs)];
   const script = "tests/misuse/sweep.ts";
   try {
     const { code, signal, stdout, stderr } = await spawnScript(script, { args, timeoutMs });

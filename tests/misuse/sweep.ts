@@ -30,9 +30,6 @@ export interface Problem {
   readonly what: string;
 }
 
-/** No call waits: each ends within this, garbage collection included. */
-const CALL_MS = 2000;
-
 /** What engines say when a value reached them that the library should have refused by itself. */
 const ENGINES_OWN = new RegExp(
   "cannot (read|set) propert|cannot (destructure|convert|mix)|is not a function|is not iterable|" +
@@ -40,7 +37,8 @@ const ENGINES_OWN = new RegExp(
   "i",
 );
 
-const [moduleUrl, tableUrl, owner, folder, first, parameters] = process.argv.slice(2) as [
+const [moduleUrl, tableUrl, owner, folder, first, parameters, within] = process.argv.slice(2) as [
+  string,
   string,
   string,
   string,
@@ -51,6 +49,8 @@ const [moduleUrl, tableUrl, owner, folder, first, parameters] = process.argv.sli
 const library = await import(moduleUrl) as Record<string, unknown>;
 const { SUBJECTS } = await import(tableUrl) as { SUBJECTS: Readonly<Record<string, Subject>> };
 const subject = SUBJECTS[owner]!;
+/** No call waits: each ends within this, garbage collection and a busy machine included. */
+const CALL_MS = Number(within);
 const encoder = new TextEncoder();
 const call = fs.openSync(path.join(folder, "call"), "w+");
 const problems = fs.openSync(path.join(folder, "problems"), "a");

@@ -30,7 +30,7 @@ class KeepAlive implements Disposable {
   async finish(most: number = this.answered): Promise<void> {
     this.#most = most;
     const done = (): boolean => this.answered >= most || this.error !== null;
-    await waitUntil(done, 10_000, `${most} answers`);
+    await waitUntil(done, 30_000, `${most} answers`);
     if (this.error !== null) throw this.error;
   }
 
@@ -66,7 +66,7 @@ class KeepAlive implements Disposable {
 async function next(address: string, path: string): Promise<[RunningScript, InetAddress]> {
   const script = startScript("examples/hot_restart.ts", {
     args: [address, path],
-    timeoutMs: 50_000,
+    timeoutMs: 100_000,
   });
   const line = await script.line();
   return [script, parseAddress(/serves (\S+)$/.exec(line)![1]!) as InetAddress];
@@ -105,7 +105,7 @@ test(
         assertStringIncludes(stdout, "has handed over");
         const pids = scripts.map(({ pid }) => String(pid));
         for (const client of staying) {
-          await waitUntil(() => client.pids.length === pids.length, 5000, "an answer of the new");
+          await waitUntil(() => client.pids.length === pids.length, 30_000, "an answer of the new");
         }
         for (const client of staying) assertEquals(client.pids, pids);
       }
@@ -121,7 +121,7 @@ test(
       await storm.catch(() => {});
     }
   },
-  { timeoutMs: 60_000 },
+  { timeoutMs: 120_000 },
 );
 
 test("C30 examples: hot_restart goes on when the new process dies before it accepts", async () => {

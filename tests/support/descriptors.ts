@@ -16,7 +16,7 @@ import { turn } from "./time.ts";
 export type Descriptors = ReadonlyMap<number, string>;
 
 /** What a runtime closes late (a dead worker's epoll, a child's pipes) has this long to go. */
-const SETTLE_MS = 2000;
+const SETTLE_MS = 5000;
 
 // Deno opens the databases of its caches when it first needs them and keeps them.
 const RUNTIMES_OWN = /\/\w+_cache_v\d+(-wal|-shm|-journal)?$/;

@@ -17,7 +17,7 @@ export interface ScriptOptions {
   readonly args?: readonly string[];
   /** What the script reads from stdin, which is then closed. */
   readonly stdin?: string;
-  /** After this long the script is killed and its result is an error. Default 20 000. */
+  /** After this long the script is killed and its result is an error. Default 45 000. */
   readonly timeoutMs?: number;
   /** Deno's permission flags, `["-A"]` by default; Bun has none. */
   readonly permissions?: readonly string[];
@@ -201,13 +201,13 @@ export function startScript(script: URL | string, options: ScriptOptions = {}): 
     stdio: ["pipe", "pipe", "pipe"],
   });
   const lines = new LineQueue();
-  const result = collect(child, lines, options.timeoutMs ?? 20_000).finally(dispose);
+  const result = collect(child, lines, options.timeoutMs ?? 45_000).finally(dispose);
   result.catch(() => {}); // whoever awaits it still sees the error
   if (options.stdin !== undefined) child.stdin.end(options.stdin);
   return {
     pid: child.pid!,
     result,
-    async line(timeoutMs = 10_000) {
+    async line(timeoutMs = 30_000) {
       const line = await deadline(timeoutMs, lines.next(), "a line from the script");
       if (line !== null) return line;
       const { code, signal, stderr } = await result;

@@ -23,15 +23,16 @@ export interface TestWorker<M extends Methods> extends AsyncDisposable {
     ...args: Parameters<M[K]>
   ): Promise<Awaited<ReturnType<M[K]>>>;
   /**
-   * Asks the worker to end and waits for it. One that is blocked in a call cannot answer: after two
-   * seconds it is terminated, and that is an error. With `force` it is terminated without asking;
-   * Deno then keeps the thread and its descriptors until the call that blocks it returns.
+   * Asks the worker to end and waits for it. One that is blocked in a call cannot answer: after ten
+   * seconds, or `withinMs`, it is terminated, and that is an error. With `force` it is terminated
+   * without asking; Deno then keeps the thread and its descriptors until the call that blocks it
+   * returns.
    */
-  terminate(options?: { readonly force?: boolean }): Promise<void>;
+  terminate(options?: { readonly force?: boolean; readonly withinMs?: number }): Promise<void>;
 }
 
-const READY_MS = 10_000;
-const END_MS = 2000;
+const READY_MS = 30_000;
+const END_MS = 10_000;
 
 interface Request {
   readonly id: number;
@@ -110,11 +111,11 @@ export function worker<M extends Methods>(module: URL): TestWorker<M> {
       thread.postMessage({ id: lastId, method, args } satisfies Request);
       return await call.promise as never; // its type is the module's, which only the caller knows
     },
-    async terminate({ force = false } = {}) {
+    async terminate({ force = false, withinMs = END_MS } = {}) {
       try {
         if (force) return;
         thread.postMessage("end");
-        await deadline(END_MS, gone.promise, `the end of the worker ${name}, asked for`);
+        await deadline(withinMs, gone.promise, `the end of the worker ${name}, asked for`);
       } finally {
         await thread.terminate();
       }
