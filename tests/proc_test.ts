@@ -28,7 +28,7 @@ test("proc: what a thread blocks, seen from another", async () => {
   await using thread = worker<ProcWorker>(new URL("./proc_worker.ts", import.meta.url));
   const id = await thread.call("id");
   assertEquals(blockedBy(id)! & WINCH, 0n);
-  const holding = thread.call("hold", WINCH, 300);
+  const holding = thread.call("hold", WINCH, 1500);
   await waitUntil(() => (blockedBy(id)! & WINCH) !== 0n, 5000, "the mask");
   await holding;
   assertEquals(blockedBy(id)! & WINCH, 0n);

@@ -6,7 +6,7 @@ import { assertEquals } from "@std/assert";
 import { Console } from "../../handles/console.ts";
 import { Loop } from "../../loop/loop.ts";
 import { makePoller, pattern } from "../console_fixture.ts";
-import { deadline, test } from "../support.ts";
+import { deadline, test, waitUntil } from "../support.ts";
 
 const CHILDREN = 1000;
 /** How many run at a time: whoever starts them must read them, too. */
@@ -39,7 +39,7 @@ test(
     });
     await deadline(100_000, Promise.all(lines), "all of them");
     assertEquals(wrong, []);
-    assertEquals(numbersOpen(), before);
+    await waitUntil(() => numbersOpen() === before, 5000, "what was open before, and no more");
   },
   { timeoutMs: 110_000 },
 );

@@ -86,7 +86,7 @@ withBash("K12 ^\\ dumps, and a program in the background that reads is stopped",
   session.type("cat &\n");
   await session.until("cat &\r\n");
   await session.until(PROMPT);
-  session.type("sleep 0.1; jobs\n");
+  session.type("until jobs -s | grep -q cat; do sleep 0.02; done; jobs\n");
   await session.until(/Stopped.*cat/);
   // The shell must know of its end, or it would not leave a job behind that has stopped.
   session.type("kill -9 %1; while kill -0 $! 2>/dev/null; do sleep 0.01; done; exit 4\n");

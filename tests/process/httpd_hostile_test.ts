@@ -27,10 +27,13 @@ const open = async (server: DirectedServer): Promise<number> =>
   total(await server.tell({ order: "tell" }), "open");
 
 /** Those who behave, while the others do not: at the end all their answers were right. */
-async function amongOthers(body: (server: DirectedServer) => Promise<void>): Promise<void> {
+async function amongOthers(
+  body: (server: DirectedServer) => Promise<void>,
+  timeouts: typeof TIMEOUTS = TIMEOUTS,
+): Promise<void> {
   using dir = folder(...SIZES);
   fs.mkdirSync(`${dir.path}/${LONG}`, { recursive: true });
-  await using server = await directed(dir.path, TIMEOUTS);
+  await using server = await directed(dir.path, timeouts);
   const orders = { stayers: 4, comers: 2, depth: 4, sizes: SIZES.slice(0, 3) };
   await using others = await load({ port: server.port, ...orders });
   await body(server);
@@ -44,8 +47,8 @@ async function amongOthers(body: (server: DirectedServer) => Promise<void>): Pro
 
 test("httpd: who sends a header byte by byte is ended by its limit, at any pace", () =>
   amongOthers(async (server) => {
-    const clients = Array.from({ length: 20 }, () => new RawClient(server.port));
     const begin = performance.now();
+    const clients = Array.from({ length: 20 }, () => new RawClient(server.port));
     // The header never ends, and a byte of it comes long before a connection counts as idle.
     const drip = setInterval(() => clients.forEach((client) => client.say("G")), 100);
     try {
@@ -66,11 +69,13 @@ test("httpd: who asks for more and more and never reads costs one file, and is e
     using chatty = new RawClient(server.port, "pause");
     const long = `/${LONG.replaceAll(" ", "%20")}`;
     for (let time = 0; time < 100; time++) chatty.get(...Array(50).fill(long) as string[]);
-    await waitUntil(async () => await open(server) >= 8, 10_000, "both to be there");
-    const { pendingBytes } = (await server.tell({ order: "tell" })).metrics[0]!.total;
-    assert(pendingBytes < 100_000, `${pendingBytes} bytes wait`);
     const errors = async (): Promise<number> =>
       total(await server.tell({ order: "tell" }), "errors");
+    // On a busy machine the first has reached its end before the second comes.
+    const both = async (): Promise<boolean> => await open(server) >= 8 || await errors() >= 1;
+    await waitUntil(both, 10_000, "both to be there");
+    const { pendingBytes } = (await server.tell({ order: "tell" })).metrics[0]!.total;
+    assert(pendingBytes < 100_000, `${pendingBytes} bytes wait`);
     await waitUntil(async () => await errors() >= 2, 10_000, "their end");
   }));
 
@@ -114,5 +119,5 @@ test.if(
       client.stdout.destroy();
       client.stderr.destroy();
       await waitUntil(async () => await open(server) <= 6, 10_000, "their end");
-    }),
+    }, { header: 60_000, idle: 60_000, write: 60_000 }), // it is not these that end them
 );

@@ -49,9 +49,13 @@ function switches(pid: number, thread: string): number {
 
 /** The thread that waits for an attached loop. */
 function waiters(pid: number): string[] {
-  return fs.readdirSync(`/proc/${pid}/task`).filter((thread) =>
-    WAITER.test(read(pid, thread, "syscall"))
-  );
+  return fs.readdirSync(`/proc/${pid}/task`).filter((thread) => {
+    try {
+      return WAITER.test(read(pid, thread, "syscall"));
+    } catch {
+      return false; // it has ended since
+    }
+  });
 }
 
 /** How often the threads of a loop ran in a while in which it had no reason to. */

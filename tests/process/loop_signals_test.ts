@@ -63,10 +63,15 @@ const STORM = `
       const period = BigInt(microseconds);
       setitimer(ITIMER_REAL, new BigInt64Array([0n, period, 0n, period]), null);
     };
-    loop.setTimer(2000, () => {
+    // For two seconds, and on a busy machine until there was enough of a storm.
+    const over = () => {
+      const enough = interrupted > 300 && handled > 30 && messages > 1000;
+      if (!enough && performance.now() < last) return void loop.setTimer(100, over);
       beat.cancel();
       loop.post(() => loop.post(() => loop.post(() => loop.stop())));
-    });
+    };
+    const last = performance.now() + 20_000;
+    loop.setTimer(2000, over);
     every(1000);
     await loop.run();
     every(0);

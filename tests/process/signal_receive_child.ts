@@ -158,7 +158,7 @@ await runCase({
     await sender(pid, 35, 70_000, "queue");
     const batch = new SignalBatch(512);
     const seen = new Set<number>();
-    while (readable(fd, 200)) {
+    while (readable(fd, 1000)) {
       const count = fd.readInto(batch)!;
       for (let record = 0; record < count; record++) seen.add(batch.int(record));
     }

@@ -81,7 +81,7 @@ async function storm({ count, perSecond, readLate }: Storm): Promise<void> {
   const tally = new Tally(count);
   const batch = new SignalBatch(256);
   // Quiet for a while after the last was sent: a thread may still be about to write one.
-  for (let quiet = 0; quiet < 100 && !(allSent && tally.times[REAL_TIME] === count);) {
+  for (let quiet = 0; quiet < 2000 && !(allSent && tally.times[REAL_TIME] === count);) {
     quiet = fd.readInto(batch) !== null || !allSent ? 0 : quiet + 1;
     tally.add(batch);
     if (batch.count === 0) await turn(1);
