@@ -97,7 +97,7 @@ for (const code of ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"] as const) {
     });
     using failure = failing("accept4", [code, code, code, code]);
     let paused = 0;
-    using _watch = loop.setInterval(1, () => paused += acceptor.paused ? 1 : 0);
+    using _watch = loop.setInterval(1, (times) => paused += acceptor.paused ? times : 0);
     await runUntil(loop, () => got.sockets.length === 3);
     assertEquals(errors, [code]);
     assert(paused >= 5, `paused in ${paused} ms: 2 + 4 + 8 + 16 were due`);
@@ -130,7 +130,8 @@ test("C21 while it rests it is tried again at once when a connection of the loop
   try {
     loop.registerConn(got.sockets[0]!, { onRecv() {}, onClose: () => void order.push("closed") });
     using _late = connectAll(listener.localAddress, 1);
-    await runUntil(loop, () => order.length === 7); // from now on by itself every 64 ms only
+    await runUntil(loop, () => order.length >= 7); // from now on by itself every 64 ms only
+    const before = order.length;
     clients.sockets[0]!.close();
     const ends = loop.metrics().turns;
     let came = 0;
@@ -138,7 +139,7 @@ test("C21 while it rests it is tried again at once when a connection of the loop
       came ||= acceptor.accepted === 2 ? loop.metrics().turns : 0;
       return came > 0;
     });
-    assertEquals(order.slice(7, 9), ["closed", "accept"]);
+    assertEquals(order.slice(before, before + 2), ["closed", "accept"]);
     assert(came - ends < 10, `${came - ends} turns later`);
   } finally {
     calls["accept4"] = real;

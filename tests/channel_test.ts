@@ -46,7 +46,7 @@ class Ear {
     for (let quiet = 0; quiet < 3;) {
       const { events } = this.core.counters;
       const told = this.seen.length;
-      this.core.turn(0);
+      this.core.turn(quiet === 0 ? 0 : 2); // TCP may take a moment to deliver
       this.core.throwErrors();
       const happened = this.core.isBusy || this.seen.length > told ||
         this.core.counters.events > events;

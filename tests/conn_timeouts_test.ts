@@ -179,15 +179,15 @@ test("C12 C19 a peer that has ended is not waited for: the read limit is over, t
   using pair = socketPair();
   const { seen, handlers } = record({
     onEnd: (conn) => {
-      loop.setTimer(15, () => {
+      loop.setTimer(150, () => {
         conn.write(encode("answer"));
         conn.end();
       });
     },
   });
-  loop.registerConn(pair.left, handlers, { timeouts: { read: 5 } });
   const peer = record();
   loop.registerConn(pair.right, peer.handlers).end();
+  loop.registerConn(pair.left, handlers, { timeouts: { read: 50 } });
   await loop.run();
   assertEquals(seen, ["end", "close null"]);
   assertEquals(peer.seen, ["recv answer", "close null"]);

@@ -83,7 +83,7 @@ function position(number: number): number {
  */
 function reopen(number: number, paths: readonly string[]): number[] {
   const opened: number[] = [];
-  const end = performance.now() + 50;
+  const end = performance.now() + 200;
   for (let turn = 0; performance.now() < end; turn++) {
     const next = open(paths[turn % paths.length]!);
     if (next > number) libc.close(next);

@@ -32,10 +32,13 @@ const TIMEOUTS: readonly [what: string, timeout: Duration | null, ms: number][] 
 for (const [what, timeout, ms] of TIMEOUTS) {
   test(`R11 a timeout is never early, and the best run is close: ${what}`, () => {
     using set = Epoll.create();
-    const runs = Array.from({ length: 15 }, () => timed(set, timeout));
-    assertGreaterOrEqual(Math.min(...runs), ms);
     // A whole millisecond more would be a fraction that was rounded up.
-    assert(Math.min(...runs) < ms + 0.9, `${Math.min(...runs)} ms for ${ms} ms`);
+    let best = Infinity;
+    for (let run = 0; run < 15 || (best >= ms + 0.9 && run < 1000); run++) {
+      best = Math.min(best, timed(set, timeout));
+    }
+    assertGreaterOrEqual(best, ms);
+    assert(best < ms + 0.9, `${best} ms for ${ms} ms`);
   });
 }
 

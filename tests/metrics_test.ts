@@ -76,5 +76,5 @@ test("C28 dispatch latency: a turn whose wake was drawn is counted with the next
   await loop.run();
   const { events, dispatchMicroseconds } = loop.metrics();
   assertEquals(events, 500);
-  assert(sum(dispatchMicroseconds) <= 500 && sum(dispatchMicroseconds) > 490);
+  assert(sum(dispatchMicroseconds) <= 500 && sum(dispatchMicroseconds) > 450);
 });

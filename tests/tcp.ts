@@ -8,6 +8,7 @@ import { posix } from "../ffi/const_posix.ts";
 import { check, errno, libc } from "../ffi/libc.ts";
 import type { Descriptor } from "../handles/descriptor.ts";
 import { FD } from "../handles/fd.ts";
+import { readable } from "./probes.ts";
 
 // <sys/socket.h> of Linux, the same on x64 and arm64.
 const SOL_SOCKET = 1;
@@ -54,6 +55,7 @@ export function connect(port: number): FD {
 
 /** Takes one connection. */
 export function accept(listening: Descriptor): FD {
+  if (!readable(listening, 5000)) throw new Error("no connection to accept within 5 s");
   const flags = posix.SOCK_NONBLOCK | posix.SOCK_CLOEXEC;
   return FD.adopt(check("accept4", libc.accept4(listening.raw, null, null, flags), listening.raw));
 }

@@ -22,10 +22,16 @@ test("C19 a timer fires once, never early, and the loop ends when none is left",
 });
 
 test("C19 timers fire in the order of their deadlines, whatever the order they were set in", async () => {
-  using loop = Loop.create();
-  const order: number[] = [];
-  for (const delay of [90, 30, 60, 0, 120]) loop.setTimer(delay, () => order.push(delay));
-  await loop.run();
+  let [order, tookMs]: [number[], number] = [[], 30];
+  // Timers that were set more than the 30 ms apart that lie between them have another order.
+  for (let attempt = 0; attempt < 100 && tookMs >= 30; attempt++) {
+    using loop = Loop.create();
+    order = [];
+    const begun = performance.now();
+    for (const delay of [90, 30, 60, 0, 120]) loop.setTimer(delay, () => order.push(delay));
+    tookMs = performance.now() - begun;
+    await loop.run();
+  }
   assertEquals(order, [0, 30, 60, 90, 120]);
 });
 
@@ -168,7 +174,7 @@ test("C19 a period shorter than the clock can tell is 1 ns", async () => {
     seen.push(times);
     if (seen.length === 3) loop.stop();
   });
-  using _end = loop.setTimer(100, () => loop.stop());
+  using _end = loop.setTimer(20_000, () => loop.stop());
   await loop.run();
   assertEquals(seen.length >= 3, true, `${seen}`);
   assertEquals(seen.every((times) => Number.isFinite(times) && times >= 1), true, `${seen}`);

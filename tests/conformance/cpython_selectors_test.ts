@@ -106,7 +106,7 @@ test("cpython: test_selectors select, a timeout that is none, one that passes, o
   const writable = loop.writable(pair.left);
   const begin = performance.now();
   await Promise.all([loop.run(), writable]);
-  assert(performance.now() - begin < 1000);
+  assert(performance.now() - begin < 10_000);
   for (const time of [0, 1, 40]) {
     const start = performance.now();
     const timeout = AbortSignal.abort(new Error("passed"));

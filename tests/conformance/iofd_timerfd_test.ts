@@ -59,15 +59,15 @@ test("iofd: TimerFD GetTime, unarmed 0 and 0, armed what is left", () => {
   assertEquals(interval, 50n * MS);
 });
 
-test("iofd: TimerFD re-armed from 1 s to 10 ms: the new one counts, at 10 ms", () => {
+test("iofd: TimerFD re-armed from 1 min to 10 ms: the new one counts, at 10 ms", () => {
   using timer = TimerFD.create();
   const before = timer.now();
-  timer.arm(1000);
+  timer.arm(60_000);
   timer.arm(10);
   assert(readable(timer, LATE_MS));
   const after = timer.now() - before;
   assertEquals(timer.expirations(), 1n);
-  assert(after >= 10n * MS && after < 1000n * MS, `after ${after} ns`);
+  assert(after >= 10n * MS && after < 60_000n * MS, `after ${after} ns`);
 });
 
 // "Unix nanoseconds" there, and true for one clock only: a deadline is in the timer's own clock.

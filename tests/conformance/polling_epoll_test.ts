@@ -25,7 +25,7 @@ test("polling: non_blocking, 100 looks take no time", () => {
   using set = Epoll.create();
   const began = performance.now();
   for (let time = 0; time < 100; time++) assertEquals(count(set), 0);
-  assertLess(performance.now() - began, 1000);
+  assertLess(performance.now() - began, 10_000);
 });
 
 test("polling: basic_io, insert_twice and delete_unrecognized", () => {
