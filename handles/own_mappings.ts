@@ -7,7 +7,7 @@
  */
 
 import { posix } from "../ffi/const_posix.ts";
-import { kernelText } from "../ffi/kernel_file.ts";
+import { kernelText, linesOf, linkOf } from "../ffi/kernel_file.ts";
 import { libc } from "../ffi/libc.ts";
 import { os } from "../ffi/platform.ts";
 
@@ -47,6 +47,22 @@ export function isMapped(device: number, inode: bigint, from: bigint, to: bigint
     const start = BigInt(`0x${field.offset}`);
     const end = start + BigInt(`0x${field.end}`) - BigInt(`0x${field.start}`);
     if (start < to && end > from) return true;
+  }
+  return false;
+}
+
+/**
+ * Whether an address lies in the program that this process runs, and in no library that it has loaded.
+ *
+ * @throws {SyscallError} EMFILE, ENFILE, when there is no descriptor left to look with
+ */
+export function isInProgram(address: bigint): boolean {
+  const program = linkOf("/proc/self/exe");
+  for (const line of linesOf("/proc/self/maps")) {
+    const field = LINE.exec(line)?.groups;
+    if (field === undefined || address >= BigInt(`0x${field.end}`)) continue;
+    return address >= BigInt(`0x${field.start}`) && program !== null &&
+      line.endsWith(` ${program}`);
   }
   return false;
 }

@@ -8,12 +8,17 @@
  * do so first, by a listener that comes and goes, and is replaced then. It is there again when the
  * SignalFD is closed, since a listener that is added later relies on it.
  *
+ * Bun 1.4.5 handles SIGINT and SIGTERM from the beginning when it runs on a terminal: it puts the
+ * terminal's settings back and ends the process as the default would. It does the former at every other
+ * end, too, so that handler is replaced as well, and is there again when the SignalFD is closed.
+ *
  * @module
  */
 
 import { libc } from "../ffi/libc.ts";
 import { SIG_DFL } from "../ffi/signal_stub.ts";
 import { type SignalName, signalNumber } from "../ffi/signals.ts";
+import { isInProgram } from "./own_mappings.ts";
 import { actionOf, handlerOf, isHandler } from "./signal_orders.ts";
 
 interface Listening {
@@ -27,6 +32,9 @@ const OWN: readonly SignalName[] = ["SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1"];
 
 /** The handler that the runtime leaves when a listener has gone: null for none, once it is known. */
 let leftBehind: bigint | null | undefined;
+
+/** The handler that it has while somebody listens, once it is known. */
+let whileListening: bigint | null = null;
 
 /**
  * Makes the runtime install its handler now, if it ever will. A handler that is there already is
@@ -44,6 +52,7 @@ export function settleRuntime(signal: number): void {
   }
   const nobody = (): void => {};
   process.on(name, nobody);
+  whileListening = handlerOf(signal);
   process.off(name, nobody);
   const handler = handlerOf(signal);
   leftBehind = isHandler(handler) ? handler : null;
@@ -59,7 +68,12 @@ export function isIdle(signal: number, handler: bigint): boolean {
   const process = runtimeProcess();
   if (name === undefined || process === null || process.listenerCount(name) > 0) return false;
   if (leftBehind === undefined) learn();
-  return handler === leftBehind;
+  return leftBehind === null ? putsTerminalBack(handler) : handler === leftBehind;
+}
+
+/** Whether a handler is the one of Bun's that has to do with no listener, wherever that may be. */
+function putsTerminalBack(handler: bigint): boolean {
+  return isHandler(whileListening) && handler !== whileListening && isInProgram(handler);
 }
 
 /** Finds out which handler the runtime leaves behind, by one of the signals that has none yet. */

@@ -73,6 +73,8 @@ export interface SharedSignalFD extends SharedDescriptor {
  *   add it when the handle is closed. A signal that has one is refused, except that those of
  *   `Deno.addSignalListener` cannot be seen for SIGHUP, SIGINT, SIGTERM and SIGUSR1: they hear
  *   nothing while the handle is open.
+ * - On a terminal Bun handles SIGINT and SIGTERM by itself, to put the terminal back: the main thread
+ *   can have them nevertheless, a worker is refused.
  * - A worker that is terminated while it holds the last handle of a signal leaves it caught.
  *
  * Several handles of one thread can be for the same signal: the first has it, and when it is closed

@@ -9,14 +9,16 @@ import { root, runtimeArguments, spawnScript, tempDir, test } from "../support.t
 
 const example = (name: string): string => fileURLToPath(new URL(`examples/${name}.ts`, root));
 
-/** pty_shell with a shell in it, on a terminal. */
-function ptyShell(): Session {
-  const argv = [
-    process.execPath,
-    ...runtimeArguments(example("pty_shell"), { args: ["sh", "-i"] }),
-  ];
+/** An example on a terminal. */
+function onTerminal(name: string, ...args: string[]): Session {
+  const argv = [process.execPath, ...runtimeArguments(example(name), { args })];
   const env = { ...process.env, TERM: "dumb", PS1: "inner> ", ENV: "", NO_COLOR: "1" };
   return new Session(argv, { env, columns: 90, rows: 20, cwd: fileURLToPath(root) });
+}
+
+/** pty_shell with a shell in it. */
+function ptyShell(): Session {
+  return onTerminal("pty_shell", "sh", "-i");
 }
 
 test("examples: expect drives sh and python3", async () => {
@@ -103,4 +105,13 @@ test("examples: pty_shell without a terminal says so", async () => {
   );
   assertEquals(code, 2);
   assertStringIncludes(stderr, "this needs a terminal");
+});
+
+test("examples: on a terminal ^C reaches a SignalFD", async () => {
+  await using session = onTerminal("echo", "127.0.0.1:0");
+  await session.until("127.0.0.1:");
+  const begin = stty(session.child.console, "--save");
+  session.type("\x03");
+  assertEquals(await session.status(), 0);
+  assertEquals(stty(session.child.console, "--save"), begin);
 });
