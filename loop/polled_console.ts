@@ -255,7 +255,12 @@ export abstract class PolledConsole implements AsyncDisposable {
         return count;
       }
       if (this.#shut) return 0;
-      if (count === 0 && (this.hangup === "eof" || !this.console.master)) return 0;
+      if (count === 0 && !this.console.master) return 0;
+      if (count === 0 && this.hangup === "eof") {
+        this.#hungUp = true; // it was forgotten by the reads of what had been there
+        this.#writers.open();
+        return 0;
+      }
       this.#spent = 0;
       await this.#readers.wait(signal);
     }

@@ -118,6 +118,20 @@ check("K03 eof: without a slave a read is 0, and a write that waits fails", asyn
   assertEquals(await pty.polled.read(new Uint8Array(8)), 0);
 });
 
+check("K03 eof: who has read the end writes to nobody", async () => {
+  await using pty = rawPty("eof");
+  pty.slave.write(encode("last words"));
+  const { path } = pty.slave;
+  pty.slave.close();
+  assertEquals(await readText(pty.polled, 20), "last words");
+  const error = await assertRejects(() => pty.polled.write(encode("x")), SyscallError);
+  assertEquals([error.code, error.syscall], ["EIO", "write"]);
+  using again = reopen(path!);
+  again.write(encode("back"));
+  assertEquals(await readText(pty.polled, 4), "back");
+  await pty.polled.write(encode("welcome"));
+});
+
 check("K04 what was sent before the end is read before the end", async () => {
   await using pty = rawPty("eof");
   const sent = pattern(3000);
