@@ -54,6 +54,10 @@ export interface SharedConsole extends SharedDescriptor {
  * handles and other programs see every change, since settings belong to the terminal. Of two handles
  * that change them close the later one first: it remembers what the other had made of them.
  *
+ * A worker that is terminated puts nothing back, nor does one that lives when the main thread ends the
+ * program, or that Deno ends by `self.close()`: make the handle on the main thread and
+ * {@link Console.share} it, and that thread does.
+ *
  * Once a terminal was hung up, because its master is gone, all that asks or changes something of it
  * throws a SyscallError, EIO; `read` answers 0.
  *
