@@ -5,7 +5,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { running, Session, stty } from "../console_fixture.ts";
-import { root, runtimeArguments, spawnScript, tempDir, test } from "../support.ts";
+import { root, runtimeArguments, spawnScript, tempDir, test, waitUntil } from "../support.ts";
 
 const example = (name: string): string => fileURLToPath(new URL(`examples/${name}.ts`, root));
 
@@ -84,6 +84,25 @@ test("examples: pty_shell restores the terminal when it is told to end", async (
   const begin = stty(outer, "--save");
   await session.until("inner> ");
   session.child.process.sendSignal("SIGTERM");
+  assertEquals(await session.status(), 1);
+  assertEquals(stty(outer, "--save"), begin);
+});
+
+test("examples: pty_shell is raw again when it goes on, and ends with a shell that will not", async () => {
+  await using session = ptyShell();
+  const outer = session.child.console;
+  const begin = stty(outer, "--save");
+  const isRaw = (): boolean => stty(outer, "-a").includes("-icanon");
+  await session.until("inner> ");
+  session.child.process.sendSignal("SIGSTOP");
+  stty(outer, begin); // as a shell with job control does
+  session.child.process.sendSignal("SIGCONT");
+  await waitUntil(isRaw, 10_000, "a raw terminal");
+  session.type("trap '' HUP; echo stub''born\n");
+  await session.until("stubborn");
+  for (const signal of ["SIGINT", "SIGQUIT", "SIGTERM"] as const) {
+    session.child.process.sendSignal(signal);
+  }
   assertEquals(await session.status(), 1);
   assertEquals(stty(outer, "--save"), begin);
 });
