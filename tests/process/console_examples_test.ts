@@ -54,6 +54,43 @@ test("examples: record writes what asciinema reads, and plays it", async () => {
   assertEquals([wrong.code, wrong.stderr.startsWith("usage: record.ts")], [2, true]);
 });
 
+test("examples: record lets a person at a terminal use the program", async () => {
+  using dir = tempDir();
+  const file = `${dir.path}/session.cast`;
+  await using session = onTerminal("record", "record", file, "--", "sh", "-i");
+  const outer = session.child.console;
+  const begin = stty(outer, "--save");
+  await session.until("inner> ");
+  outer.resize({ columns: 70, rows: 19 });
+  session.type("while [ \"$(stty size)\" != '19 70' ]; do sleep 0.02; done; echo resi''zed\n");
+  await session.until("resized");
+  session.type("exit 4\n");
+  assertEquals(await session.status(), 4);
+  assertEquals(stty(outer, "--save"), begin);
+  const [header, ...lines] = fs.readFileSync(file, "utf8").trimEnd().split("\n");
+  assertMatch(header!, /"width":90,"height":20,/);
+  assert(lines.some((line) => /^\[[\d.]+,"r","70x19"\]$/.test(line)));
+});
+
+test("examples: record says in a line what it cannot play, and what it cannot understand", async () => {
+  using dir = tempDir();
+  const file = `${dir.path}/broken.cast`;
+  const told = async (content: string, ...more: string[]): Promise<string> => {
+    fs.writeFileSync(file, content);
+    const args = ["play", file, ...more];
+    const { code, stdout, stderr } = await spawnScript(example("record"), { args });
+    return [code, stdout, stderr.replace(file, "FILE").split("\n")[0]].join("|");
+  };
+  const head = '{"version":2,"width":80,"height":24}\n';
+  assertEquals(await told(""), "1||record: FILE is no recording of version 2");
+  assertEquals(await told("null\n"), "1||record: FILE is no recording of version 2");
+  const cut = `${head}[0,"o","seen\\n"]\n[0.1,"o","th`;
+  assertEquals(await told(cut), "1|seen\n|record: FILE: line 3 is no event");
+  const usage = "usage: record.ts record FILE [--columns N] [--rows N] -- COMMAND [ARG …]";
+  assertEquals(await told(head, "--speed", "0"), `2||${usage}`);
+  assertEquals(await told(head, "--loud"), `2||${usage}`);
+});
+
 test("examples: pty_shell passes keys, sizes and the status on, and restores the terminal", async () => {
   await using session = ptyShell();
   const outer = session.child.console;
