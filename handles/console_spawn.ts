@@ -96,7 +96,9 @@ export function checkOrder(
  */
 export function spawnOn(terminal: string, order: SpawnOrder): number {
   const { argv, env, cwd, candidates } = order;
-  if (cwd !== null) check("chdir", libc.access(cString(cwd), tty.X_OK));
+  if (cwd !== null && libc.access(cString(cwd), tty.X_OK) === -1) {
+    throw new SyscallError("chdir", errno(), -1, `The option cwd is ${shown(cwd)}`);
+  }
   using attributes = new Attributes();
   using actions = new Actions(terminal, cwd);
   using vectors = new Vectors(argv, env);

@@ -78,7 +78,7 @@ test("K12 spawn: what fails in the child is this call's error, and nothing stays
     [[notExecutable], {}, "EACCES", "may not be executed"],
     [[noShebang], {}, "ENOEXEC", "is no program"],
     [["true", "x".repeat(1 << 20)], {}, "E2BIG", "too many arguments"],
-    [["true"], { cwd: `${dir.path}/nosuch` }, "ENOENT", "chdir"],
+    [["true"], { cwd: `${dir.path}/nosuch` }, "ENOENT", "nosuch"],
   ];
   for (const [argv, options, code, says] of wrong) {
     const error = assertThrows(() => Console.spawn(argv, options), SyscallError, says);
