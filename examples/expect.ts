@@ -10,7 +10,7 @@ import process from "node:process";
 import {
   Console,
   type ConsoleChild,
-  Epoller,
+  ConsolePoller,
   type ExitStatus,
   Loop,
   type PolledConsole,
@@ -28,7 +28,7 @@ class Conversation implements AsyncDisposable {
   /** What was shown, and nobody has waited for yet. */
   #pending = "";
 
-  constructor(poller: Epoller, argv: readonly string[]) {
+  constructor(poller: ConsolePoller<PolledConsole>, argv: readonly string[]) {
     const env = { ...process.env, TERM: "dumb", PS1: "$ ", ENV: "" };
     this.#child = Console.spawn(argv, { columns: 80, rows: 24, env });
     this.#screen = poller.add(this.#child.console, { hangup: "eof" });
@@ -86,7 +86,7 @@ class Conversation implements AsyncDisposable {
 }
 
 /** Lets a shell count. */
-async function askShell(poller: Epoller): Promise<void> {
+async function askShell(poller: ConsolePoller<PolledConsole>): Promise<void> {
   await using shell = new Conversation(poller, ["sh", "-i"]);
   await shell.expect("$ ");
   await shell.send("echo $((6 * 7))");
@@ -96,7 +96,7 @@ async function askShell(poller: Epoller): Promise<void> {
 }
 
 /** Defines a function in an interpreter and uses it; then interrupts what would never end. */
-async function askPython(poller: Epoller): Promise<void> {
+async function askPython(poller: ConsolePoller<PolledConsole>): Promise<void> {
   await using python = new Conversation(poller, ["python3", "-i", "-q"]);
   await python.expect(">>> ");
   await python.send("def double(text): return text * 2");
@@ -112,7 +112,7 @@ async function askPython(poller: Epoller): Promise<void> {
 }
 
 using loop = Loop.create({ attached: true });
-using poller = Epoller.create({ loop });
+using poller = ConsolePoller.create({ loop });
 await askShell(poller);
 try {
   await askPython(poller);

@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { Console, Epoller, Loop, type PolledConsole, SyscallError } from "@fdloop/fdloop";
+import { Console, ConsolePoller, Loop, type PolledConsole, SyscallError } from "@fdloop/fdloop";
 
 /** How long a shell may go on after its terminal is gone. */
 const GRACE_MS = 2000;
@@ -37,7 +37,7 @@ function ownTerminal(): Console {
 
 async function main(argv: string[]): Promise<number> {
   using loop = Loop.create({ attached: true });
-  using poller = Epoller.create({ loop });
+  using poller = ConsolePoller.create({ loop });
   using terminal = ownTerminal();
   await using child = Console.spawn(argv, terminal.size());
   const resize = (): void => child.console.resizeFrom(terminal);

@@ -13,7 +13,13 @@ import fs from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
-import { Console, type ConsoleChild, Epoller, Loop, type PolledConsole } from "@fdloop/fdloop";
+import {
+  Console,
+  type ConsoleChild,
+  ConsolePoller,
+  Loop,
+  type PolledConsole,
+} from "@fdloop/fdloop";
 
 /** The first line of a recording. */
 interface Header {
@@ -35,7 +41,7 @@ interface Settings {
 
 async function record(file: string, argv: string[], asked: Settings): Promise<number> {
   using loop = Loop.create({ attached: true });
-  using poller = Epoller.create({ loop });
+  using poller = ConsolePoller.create({ loop });
   using terminal = isatty(0) ? Console.current() : null;
   const { columns = 80, rows = 24 } = { ...terminal?.size(), ...defined(asked) };
   const env = { ...process.env, TERM: process.env.TERM ?? "xterm-256color" };
@@ -76,7 +82,7 @@ class Person implements AsyncDisposable {
 
   constructor(
     terminal: Console,
-    poller: Epoller,
+    poller: ConsolePoller<PolledConsole>,
     child: ConsoleChild,
     screen: PolledConsole,
     note: (kind: string, data: string) => void,

@@ -48,12 +48,11 @@ export interface ConsolePollerOptions {
  *
  * @example
  * ```ts
- * import { Console, ConsolePoller, Epoller, Loop } from "@fdloop/fdloop";
- * import { assert, assertEquals } from "@std/assert";
+ * import { Console, ConsolePoller, Loop } from "@fdloop/fdloop";
+ * import { assertEquals } from "@std/assert";
  *
  * using loop = Loop.create();
- * using poller = Epoller.create({ loop });
- * assert(poller instanceof ConsolePoller);
+ * using poller = ConsolePoller.create({ loop }); // an Epoller or a Kqueuer, as the loop waits
  * using pty = Console.openPty();
  * const screen = poller.add(pty.master);
  * const buffer = new Uint8Array(64);
@@ -74,7 +73,7 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
   #waiting = false;
   #closed = false;
 
-  /** Pollers are made by `Epoller.create` and `Kqueuer.create`. */
+  /** Pollers are made by `create`. */
   protected constructor(key: symbol, loop: Loop, kind: PolledKind<Polled>) {
     if (key !== OWNED) {
       const { name } = new.target;
@@ -82,6 +81,27 @@ export abstract class ConsolePoller<Polled extends PolledConsole>
     }
     this.loop = loop;
     this.#kind = kind;
+  }
+
+  /**
+   * Makes the poller for the kernel that a loop waits in: an {@linkcode Epoller} or a {@linkcode Kqueuer}.
+   *
+   * @throws {TypeError} when an option is not what it should be
+   * @throws {LoopClosedError} when the loop is closed
+   *
+   * @example
+   * ```ts
+   * import { ConsolePoller, Epoller, Kqueuer, Loop } from "@fdloop/fdloop";
+   * import { assert } from "@std/assert";
+   *
+   * using loop = Loop.create();
+   * using poller = ConsolePoller.create({ loop });
+   * assert(poller instanceof Epoller || poller instanceof Kqueuer);
+   * ```
+   */
+  static create(options: ConsolePollerOptions = {}): Epoller | Kqueuer {
+    const loop = loopOf(options, "ConsolePoller.create");
+    return waitsByEpoll(loop) ? Epoller.create({ loop }) : Kqueuer.create({ loop });
   }
 
   /** How many consoles it has. */
@@ -252,7 +272,7 @@ export class Epoller extends ConsolePoller<EpollConsole> {
    * @throws {LoopClosedError} when the loop is closed
    * @throws {UnsupportedError} when the loop waits by kqueue: that is a {@linkcode Kqueuer}'s
    */
-  static create(options: ConsolePollerOptions = {}): Epoller {
+  static override create(options: ConsolePollerOptions = {}): Epoller {
     const loop = loopOf(options, "Epoller.create");
     if (waitsByEpoll(loop)) return new Epoller(OWNED, loop, EpollConsole);
     throw new UnsupportedError(
@@ -315,7 +335,7 @@ export class Kqueuer extends ConsolePoller<KqueueConsole> {
    * @throws {LoopClosedError} when the loop is closed
    * @throws {UnsupportedError} when the loop waits by epoll: that is an {@linkcode Epoller}'s
    */
-  static create(options: ConsolePollerOptions = {}): Kqueuer {
+  static override create(options: ConsolePollerOptions = {}): Kqueuer {
     const loop = loopOf(options, "Kqueuer.create");
     if (!waitsByEpoll(loop)) return new Kqueuer(OWNED, loop, KqueueConsole);
     throw new UnsupportedError(

@@ -7,12 +7,11 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { assertEquals } from "@std/assert";
-import { UnsupportedError } from "../ffi/unsupported.ts";
 import { Console } from "../handles/console.ts";
 import type { ConsoleBase } from "../handles/console_base.ts";
 import type { ConsoleChild } from "../handles/console_child.ts";
 import type { ConsoleSpawnOptions } from "../handles/console_spawn.ts";
-import { Epoller, Kqueuer } from "../loop/console_poller.ts";
+import { ConsolePoller, type Epoller, type Kqueuer } from "../loop/console_poller.ts";
 import { Loop } from "../loop/loop.ts";
 import type { PolledConsole } from "../loop/polled_console.ts";
 import "./shared_loop.ts";
@@ -142,12 +141,7 @@ export function stty(console: ConsoleBase, ...args: string[]): string {
 
 /** A poller of consoles on a loop, for the kernel that the loop waits in. */
 export function makePoller(loop: Loop = Loop.shared): Epoller | Kqueuer {
-  try {
-    return Epoller.create({ loop });
-  } catch (error) {
-    if (error instanceof UnsupportedError) return Kqueuer.create({ loop });
-    throw error;
-  }
+  return ConsolePoller.create({ loop });
 }
 
 /** Reads until there are so many bytes: text. */
