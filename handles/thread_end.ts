@@ -21,13 +21,14 @@ export interface Host {
 export const host = globalThis as unknown as Host;
 
 /**
- * Calls a function when the thread ends, and its process does not: at the end of a worker, and of a
- * file that `deno test` has run, which it tells by "unload" alone. It may be called twice.
+ * Calls a function when the thread ends: a worker, by its "exit"; or a main thread of Deno, by "unload",
+ * which is a file's that `deno test` has run. A promise that is rejected then is still heard of, and
+ * fails the file. No other main thread outlives its process.
  */
-export function whenThreadEnds(end: () => void): void {
+export function whenThreadEnds(end: (isWorker: boolean) => void): void {
   const threads = host.process?.getBuiltinModule("node:worker_threads") as
     | { readonly isMainThread: boolean }
     | undefined;
-  if (threads?.isMainThread === false) host.process?.on("exit", end);
-  host.addEventListener?.("unload", end);
+  if (threads?.isMainThread === false) host.process?.on("exit", () => end(true));
+  else host.addEventListener?.("unload", () => end(false));
 }

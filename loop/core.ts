@@ -188,6 +188,12 @@ export class Core {
     if (this.#endings.length > 0) queueMicrotask(() => this.#tellAfterAll());
   }
 
+  /** Gives back the poller of a thread that ends, and tells nobody: it is too late to be heard rightly. */
+  leave(): void {
+    this.#closed = true;
+    this.poller.close();
+  }
+
   /** Tells what is over: whether anything was. */
   #tellEndings(): boolean {
     if (this.#endings.length === 0) return false;

@@ -121,7 +121,9 @@ export class Loop extends LoopBase implements Disposable {
    */
   static get shared(): Loop {
     if (Loop.#sharedLoop === null || Loop.#sharedLoop.closed) {
-      if (Loop.#sharedLoop === null) whenThreadEnds(() => Loop.#sharedLoop!.#leaveThread());
+      if (Loop.#sharedLoop === null) {
+        whenThreadEnds((isWorker) => Loop.#sharedLoop!.#leave(isWorker));
+      }
       Loop.#sharedLoop = Loop.create({ attached: true });
     }
     return Loop.#sharedLoop;
@@ -337,8 +339,12 @@ export class Loop extends LoopBase implements Disposable {
   }
 
   /** Closes the loop of a thread that ends: what the waiter still holds would never be given back. */
-  #leaveThread(): void {
-    this.close();
+  #leave(isWorker: boolean): void {
+    if (isWorker) this.close();
+    else if (!this.closed) {
+      this.#driver?.stop();
+      this.#core.leave();
+    }
     this.#driver?.join();
   }
 

@@ -205,6 +205,33 @@ test.if(!onKqueue, NO_TIMERFD, ENDS, async () => {
   assertEquals([stdout.trimEnd().split("\n"), stderr], [lines, ""]);
 });
 
+test("C33 what still waits in Loop.shared when its thread ends fails neither a worker nor a file of tests", async () => {
+  const leftovers = `
+    import { EventFD, Loop } from "@fdloop/fdloop";
+    const wait = async () => void await Loop.shared.readable(EventFD.create());
+    void wait();
+    void Loop.shared.readable(EventFD.create());
+    Loop.shared.unref();`;
+  const file = await spawnScript(
+    `import { test } from "node:test";${leftovers}
+    test("a moment", () => new Promise((resolve) => setTimeout(resolve, 50)));`,
+    { tests: true },
+  );
+  assertEquals([file.code, file.signal], [0, null], file.stderr);
+  const { stdout, stderr, code } = await spawnScript(`
+    import { once } from "node:events";
+    import process from "node:process";
+    import { isMainThread, Worker, workerData } from "node:worker_threads";${leftovers}
+    if (isMainThread) {
+      for (const way of ["returns", "process.exit"]) {
+        const thread = new Worker(new URL(import.meta.url), { workerData: way });
+        console.log(way, ...(await once(thread, "exit")));
+      }
+    } else if (workerData === "process.exit") process.exit();
+  `);
+  assertEquals([stdout, stderr, code], ["returns 0\nprocess.exit 0\n", "", 0]);
+});
+
 test("X05 after 2³¹ turns an attached loop goes on", async () => {
   const core = new Core(new EpollPoller());
   const driver = new AttachedDriver(core, 2 ** 31 - 3);
