@@ -3,7 +3,7 @@
 
 import fs from "node:fs";
 import { assertEquals } from "@std/assert";
-import { root, type RunningScript, startScript, test, turn, waitUntil } from "../support.ts";
+import { root, type RunningScript, startScript, test, turn } from "../support.ts";
 
 /** How long nothing may happen. */
 const WINDOW_MS = 3000;
@@ -62,16 +62,14 @@ function waiters(pid: number): string[] {
 async function runs(script: RunningScript, attached: boolean): Promise<number[]> {
   const { pid } = script;
   const main = await script.line();
-  let threads = [main];
-  if (attached) {
-    await waitUntil(() => waiters(pid).length > 0, 10_000, "the waiter waits");
-    threads = [main, ...waiters(pid)];
-  }
+  const expected = attached ? 2 : 1;
+  let threads: string[] = [];
   const counts = (): number[] => threads.map((thread) => switches(pid, thread));
-  // A runtime that has just started still has things to do.
+  // A runtime that has just started still has things to do, and polls for some of them, too.
   for (let quiet = 0, last = ""; quiet < 10;) {
-    const now = `${counts()}`;
-    quiet = now === last ? quiet + 1 : 0;
+    threads = [main, ...(attached ? waiters(pid).filter((thread) => thread !== main) : [])];
+    const now = `${threads}: ${counts()}`;
+    quiet = now === last && threads.length === expected ? quiet + 1 : 0;
     last = now;
     await turn(50);
   }
