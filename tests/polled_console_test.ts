@@ -38,7 +38,8 @@ function rawPty(hangup: "wait" | "eof" = "wait"): {
   readonly master: Console;
 } & AsyncDisposable {
   const { master, slave } = Console.openPty();
-  slave.setRaw();
+  // By the master: closing the slave would put the echo back, with bytes still on their way to it.
+  master.setRaw();
   const poller = makePoller();
   const polled = poller.add(master, { hangup });
   return {
