@@ -230,13 +230,6 @@ const NESTED = `
   Console.fromFd(number).setOnlcr(true);
 `;
 
-test("K12 what two handles changed is put back as it was before both", async () => {
-  using pty = Console.openPty();
-  const begin = stty(pty.slave, "--save");
-  const { code } = await spawnScript(NESTED, { args: [pty.slave.path!] });
-  assertEquals([code, stty(pty.slave, "--save")], [0, begin]);
-});
-
 /** Another thread changes them, and this one ends the program. */
 const THREADS = `
   import process from "node:process";
@@ -255,12 +248,19 @@ const THREADS = `
   }
 `;
 
-test("K12 what a copy on another thread changed is put back when the program exits", async () => {
-  using pty = Console.openPty();
-  const begin = stty(pty.slave, "--save");
-  const { code } = await spawnScript(THREADS, { args: [pty.slave.path!] });
-  assertEquals([code, stty(pty.slave, "--save")], [0, begin]);
-});
+for (
+  const [changed, program] of [
+    ["two handles changed is put back as it was before both", NESTED],
+    ["a copy on another thread changed is put back when the program exits", THREADS],
+  ] as const
+) {
+  test(`K12 what ${changed}`, async () => {
+    using pty = Console.openPty();
+    const begin = stty(pty.slave, "--save");
+    const { code } = await spawnScript(program, { args: [pty.slave.path!] });
+    assertEquals([code, stty(pty.slave, "--save")], [0, begin]);
+  });
+}
 
 /** Goes on after an error that a listener takes, which came later than the change. */
 const SURVIVING = `
