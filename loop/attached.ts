@@ -6,10 +6,10 @@
  */
 
 import type { Core } from "./core.ts";
-import { host } from "../handles/thread_end.ts";
 import { hostTurn } from "./host_turn.ts";
 import { GO, INSIDE, REPORTED, STOPPED, WORDS } from "./waiter_words.ts";
 import type { WaiterOrders } from "./waiter.ts";
+import { threadProcess } from "./worker_orders.ts";
 
 /** The part of a thread of `node:worker_threads`, which both runtimes have, that is needed here. */
 interface Thread {
@@ -136,7 +136,7 @@ export class AttachedDriver {
 }
 
 function startWaiter(workerData: WaiterOrders): Thread {
-  const { Worker } = host.process!.getBuiltinModule("node:worker_threads") as Threads;
+  const { Worker } = threadProcess().getBuiltinModule("node:worker_threads") as Threads;
   return new Worker(new URL("./waiter.ts", import.meta.url), {
     workerData,
     name: "fdloop waiter",

@@ -18,6 +18,7 @@ import {
 import type { EnginePlan } from "./engine_options.ts";
 import { fromBytes, KIND, type Kind } from "./engine_wire.ts";
 import { closeLeftover, FdClaims } from "./fd_claims.ts";
+import { unlessAborted } from "./gate.ts";
 import { hostTurn } from "./host_turn.ts";
 import type { PortGroup } from "./port_group.ts";
 import type { Transplant } from "./transplant.ts";
@@ -370,19 +371,4 @@ export async function quietly(answer: Promise<number>): Promise<number> {
 function warn(error: Error): void {
   const host = globalThis as unknown as { process: { emitWarning(warning: Error): void } };
   host.process.emitWarning(error);
-}
-
-/** Waits for something, unless the signal comes first. */
-async function unlessAborted(promise: Promise<void>, signal?: AbortSignal): Promise<void> {
-  if (signal === undefined) return await promise;
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
-  promise.catch(() => {}); // it fails when the engine is ended for the signal
-  try {
-    await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

@@ -10,6 +10,7 @@ import { ClosedError } from "../handles/closed_error.ts";
 import { bytes as checkBytes, options as checkOptions, shown } from "../handles/validate.ts";
 import { QueueFullError, UnknownFDError } from "./conn_errors.ts";
 import type { ConnLuggage } from "./engine_handler.ts";
+import { threadProcess } from "./worker_orders.ts";
 
 /** What a record says. A worker answers each order that has a number with that number. */
 export const KIND = {
@@ -134,8 +135,7 @@ interface Serializer {
 
 /** `node:v8`, which both runtimes have: the structured clone algorithm, without a port to post to. */
 function serializer(): Serializer {
-  const host = globalThis as { process?: { getBuiltinModule(name: string): unknown } };
-  return host.process!.getBuiltinModule("node:v8") as Serializer;
+  return threadProcess().getBuiltinModule("node:v8") as Serializer;
 }
 
 /**

@@ -17,14 +17,11 @@ export class Gate {
   async wait(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     const one = Promise.withResolvers<void>();
-    const onAbort = (): void => one.reject(signal!.reason);
     this.#waiting.add(one);
-    signal?.addEventListener("abort", onAbort);
     try {
-      await one.promise;
+      await unlessAborted(one.promise, signal);
     } finally {
       this.#waiting.delete(one);
-      signal?.removeEventListener("abort", onAbort);
     }
   }
 
@@ -61,15 +58,22 @@ export class Line {
   }
 }
 
-/** Waits for what never rejects. Rejects with the signal's reason when that comes first. */
-async function unlessAborted(over: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = (): void => reject(signal!.reason);
-  void over.then(resolve);
-  signal?.addEventListener("abort", onAbort);
+/**
+ * Waits for something. Rejects with the signal's reason when that comes first; how the other one ends is
+ * nobody's business then.
+ */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (signal === undefined) return await promise;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
   try {
-    await promise;
+    return await Promise.race([promise, aborted.promise]);
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    signal.removeEventListener("abort", onAbort);
   }
 }
